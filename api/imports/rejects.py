@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Any
 
 from flask import Response, jsonify
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, select, text
 
 from api.imports.csv_files import describe_file_name, send_csv
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job, record_export
+from api.imports.list_counts import count_rows
 from api.imports.list_messages import ListMessage, list_message
 from api.imports.list_schemas import (
     MAX_GROUP_LINES,
@@ -31,7 +33,7 @@ from models import ImportJob, ImportReject, db
 blueprint = Blueprint("rejects", __name__, url_prefix="/api/imports", tag="Imports")
 
 # Each batch is read in a short transaction of its own, so a slow client keeps none open.
-BATCH_ROWS = 10_000
+BATCH_ROWS = 3000
 
 # The column of each filter, by its parameter.
 FILTERS = {"reason": ImportReject.code, "column": ImportReject.column, "value": ImportReject.value}
@@ -77,7 +79,9 @@ def list_rejects(query: dict[str, Any], task_id: str) -> Response:
     for parameter, column in FILTERS.items():
         if parameter in query:
             rejects = rejects.where(column == query[parameter])
-    rows, pagination = fetch_page(rejects, query["page"], query["per_page"])
+    values = tuple((name, query[name]) for name in ("q", *FILTERS) if name in query)
+    total = count_rows(job, ImportReject, rejects, values)
+    rows, pagination = fetch_page(rejects, query["page"], query["per_page"], total=total)
     return jsonify(
         rejects=[
             {
@@ -164,7 +168,7 @@ def export_rejects(query: dict[str, Any], task_id: str) -> Response:
     body = encode_reject_file(
         header,
         dialect,
-        chain([first_batch], batches),
+        chain([first_batch], _read_ahead(batches)),
         byte_order_mark=query.get("bom", False),
         explain_missing=lambda written: explain_missing_rejects(rejected_count, written, is_stored=is_stored).message,
     )
@@ -199,8 +203,8 @@ def explain_missing_rejects(rejected: int, stored: int, *, is_stored: bool) -> L
 
 def _explain_missing(job: ImportJob) -> ListMessage:
     """Return what a list says if not all rejected rows of a job are stored."""
-    stored = db.session.scalar(select(func.count()).select_from(ImportReject).where(ImportReject.job_id == job.id))
-    return explain_missing_rejects(job.rejected_count, stored or 0, is_stored=_are_rejects_stored(job))
+    stored = count_rows(job, ImportReject)
+    return explain_missing_rejects(job.rejected_count, stored, is_stored=_are_rejects_stored(job))
 
 
 def _are_rejects_stored(job: ImportJob) -> bool:
@@ -217,6 +221,15 @@ def _file_format(job: ImportJob) -> tuple[list[str], Dialect, bool]:
     # Jobs of earlier versions lack the last two keys.
     escaped, wrapped = (job.file.get(key, False) for key in ("escaped", "wrapped"))
     return header, Dialect(job.file["delimiter"], job.file["quote"], escaped=escaped, wrapped=wrapped), False
+
+
+def _read_ahead(batches: Iterator[Sequence[Reject]]) -> Iterator[Sequence[Reject]]:
+    """Yield batches, and read the next one meanwhile."""
+    with ThreadPoolExecutor(1, "rejects") as thread:
+        following = thread.submit(next, batches, None)
+        while (batch := following.result()) is not None:
+            following = thread.submit(next, batches, None)
+            yield batch
 
 
 def _read_batches(engine: Engine, job_id: int, *, quote_rows: bool) -> Iterator[Sequence[Reject]]:
