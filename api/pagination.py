@@ -15,9 +15,15 @@ MAX_PER_PAGE = 500
 MAX_PAGE = 10**12
 
 
-def fetch_page(query: Select[Row], page: int, per_page: int) -> tuple[list[Row], dict[str, Any]]:
-    """Run a sorted query for one page, counted from 1; return its rows and the `pagination` object."""
-    total = db.session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+def fetch_page(
+    query: Select[Row], page: int, per_page: int, *, total: int | None = None
+) -> tuple[list[Row], dict[str, Any]]:
+    """Run a sorted query for one page, counted from 1; return its rows and the `pagination` object.
+
+    `total` is the number of all rows; they are counted if it is not known.
+    """
+    if total is None:
+        total = db.session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
     offset = (page - 1) * per_page
     rows = list(db.session.scalars(query.offset(offset).limit(per_page))) if offset < total else []
     return rows, pagination_json(page, per_page, total)

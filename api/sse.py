@@ -29,6 +29,7 @@ from psycopg2.extensions import connection as Connection
 
 from access.actors import Actor
 from api.errors import ErrorType
+from database.advisory_locks import PRODUCT_CHANGES_KEY, try_lock
 from database.listen import Listener
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,10 @@ KEEP_ALIVE = ": keep-alive\n\n"
 # Minimum time between two events of a stream of changes.
 CHANGE_INTERVAL_SECONDS = 1
 POLL_SECONDS = 1
+# After a notification of changed products, when to look for changes that overlapped and did not notify. Each pause is
+# twice as long as the one before.
+FIRST_FOLLOW_UP_SECONDS = 0.25
+MAX_FOLLOW_UP_SECONDS = 8
 ACCESS_CHECK_SECONDS = 60
 RECONNECT_SECONDS = 1
 # How long browsers wait before they open an interrupted stream again.
@@ -249,6 +254,9 @@ class StreamHub:
         self._listening = threading.Event()
         self._markers: dict[int, Any] = {}
         self._access_checked_at = 0.0
+        # When to look again for changes of products that are not committed yet; None if there were none.
+        self._follow_up_at: float | None = None
+        self._follow_up_seconds = FIRST_FOLLOW_UP_SECONDS
 
     def subscribe_to_job(self, job_id: int, actor: Actor) -> JobSubscription | None:
         """Return a subscription to a job, or None if too many streams are open; otherwise like `subscribe`."""
@@ -313,6 +321,8 @@ class StreamHub:
                 listener = Listener(connection, (PROGRESS_CHANNEL, *TOPIC_OF_CHANNEL), pooled=not self._listen)
                 if listener.pooled:
                     self._markers = self._markers or self._read_markers(connection)
+                else:
+                    self._plan_follow_up(connection, FIRST_FOLLOW_UP_SECONDS)
                 # After a lost connection, report every topic once, because changes may have been missed. The first
                 # connection has missed nothing, unless connecting took long, so report only the state of the jobs.
                 missed_changes = not is_first_connection or time.monotonic() - started > POLL_SECONDS
@@ -342,11 +352,27 @@ class StreamHub:
             time.sleep(POLL_SECONDS)
             previous, self._markers = self._markers, self._read_markers(connection)
             return self._topics() - {topic for topic, marker in self._markers.items() if marker == previous.get(topic)}
-        listener.wait(POLL_SECONDS)
+        until_follow_up = POLL_SECONDS if self._follow_up_at is None else self._follow_up_at - time.monotonic()
+        listener.wait(min(POLL_SECONDS, until_follow_up))
         topics: set[int] = set()
         for notification in listener.receive():
             topics.add(self._topic_of(notification.channel, notification.payload))
+        if PRODUCTS_TOPIC in topics:
+            self._plan_follow_up(connection, FIRST_FOLLOW_UP_SECONDS)
+        elif self._follow_up_at is not None and time.monotonic() >= self._follow_up_at:
+            self._plan_follow_up(connection, min(MAX_FOLLOW_UP_SECONDS, 2 * self._follow_up_seconds))
+            topics.add(PRODUCTS_TOPIC)
         return topics
+
+    def _plan_follow_up(self, connection: Connection, seconds: float) -> None:
+        """Look again after some seconds, unless every change of products so far is committed.
+
+        Of several changes that overlap only one notifies. The others hold a lock until they are committed.
+        """
+        with connection.cursor() as cursor:
+            has_more = not try_lock(cursor, PRODUCT_CHANGES_KEY)
+        self._follow_up_seconds = seconds
+        self._follow_up_at = time.monotonic() + seconds if has_more else None
 
     def _topic_of(self, channel: str, payload: str) -> int:
         """Return the topic of a notification, which is the id of a job or one that the channel implies."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
@@ -30,11 +31,47 @@ LOWER_BOUND_SQL = f"updated_at >= (SELECT min(c.at) {ENTRIES_SQL})"
 IS_CHANGED_IN_SCAN_SQL = f"""(updated_at = ANY (ARRAY({TIMES_SQL})) OR (
         {LOWER_BOUND_SQL} AND id IN ({IDS_SQL})
     ))"""
-COUNT_SQL = f"SELECT coalesce(sum(cardinality(c.created || c.updated)), 0), min(c.at) {ENTRIES_SQL}"
+# Entries of earlier versions have no range, so they may have any ids.
+IDS_IN_RANGE_SQL = f"""{IDS_SQL}
+        AND coalesce(c.lowest_id <= {{highest}} AND c.highest_id >= {{lowest}}, true)"""
+# The id at which the entries with the lowest ids, or with the highest ones, have enough products in any case: the
+# products of one entry may be before the range.
+FIND_END_SQL = f"""
+SELECT edge FROM (
+    SELECT {{edge}} AS edge, sum(products) OVER (ORDER BY {{edge}} {{direction}}) AS products,
+        max(products) OVER () AS most
+    FROM (
+        SELECT c.lowest_id, c.highest_id, c.created_count + c.updated_count AS products {ENTRIES_SQL}
+            AND c.lowest_id <= {{highest}} AND c.highest_id >= {{lowest}}
+    ) entries
+) summed WHERE products >= {{products}} + most ORDER BY products LIMIT 1
+"""
+# Only entries of earlier versions do not have these values beside the arrays, which take long to read.
+SUMMARIZE_SQL = f"""
+SELECT coalesce(sum(coalesce(c.created_count, cardinality(c.created), 0)
+        + coalesce(c.updated_count, cardinality(c.updated), 0)), 0)::bigint,
+    min(c.at), max(c.at),
+    CASE WHEN count(c.lowest_id) = count(*) THEN min(c.lowest_id) END,
+    CASE WHEN count(c.lowest_id) = count(*) THEN max(c.highest_id) END
+{ENTRIES_SQL}
+"""
 
 
 class UnknownChanges(ValueError):
     """The products that a job has changed cannot be told. The message says why, for clients."""
+
+
+class ChangesSummary(NamedTuple):
+    """How many products a job has written, when it wrote the first and the last one, and the range of their ids.
+
+    Some of the products may have been deleted since. The range is None if the change log is of an earlier version.
+    """
+
+    products: int
+    first_at: datetime | None
+    last_at: datetime | None
+    lowest_id: int | None
+    highest_id: int | None
 
 
 @dataclass(frozen=True)
@@ -55,18 +92,32 @@ class JobChanges:
         """Return a condition that all of the products meet: none was last changed before the job."""
         return self._render(LOWER_BOUND_SQL)
 
-    def ids(self) -> sql.Composable:
-        """Return the query of the ids, each once or several times."""
-        return self._render(IDS_SQL)
+    def ids(self, lowest: int, highest: int) -> sql.Composable:
+        """Return the query of the ids, each once or several times: all of those in a range, and perhaps others."""
+        return self._render(IDS_IN_RANGE_SQL, lowest=sql.Literal(lowest), highest=sql.Literal(highest))
 
-    def count(self, cursor: Cursor) -> tuple[int, datetime | None]:
-        """Return how many products the change log names, and the time of the first change.
+    def narrow(self, cursor: Cursor, lowest: int, highest: int, products: int, *, descending: bool) -> tuple[int, int]:
+        """Return the part of a range of ids in which the job has written the first so many products, or more.
 
-        Some of the products may have been deleted since.
+        That is the whole range if the change log does not know. Some of the products may have been deleted since.
         """
-        cursor.execute(self._render(COUNT_SQL))
-        count, first_at = cursor.fetchone() or (0, None)
-        return int(count), first_at
+        parts = {
+            "edge": sql.Identifier("lowest_id" if descending else "highest_id"),
+            "direction": sql.SQL("DESC" if descending else "ASC"),
+            "lowest": sql.Literal(lowest),
+            "highest": sql.Literal(highest),
+            "products": sql.Literal(products),
+        }
+        cursor.execute(self._render(FIND_END_SQL, **parts))
+        row = cursor.fetchone()
+        if row is None:
+            return lowest, highest
+        return (row[0], highest) if descending else (lowest, row[0])
+
+    def summarize(self, cursor: Cursor) -> ChangesSummary:
+        """Return what the change log says about the products as a whole."""
+        cursor.execute(self._render(SUMMARIZE_SQL))
+        return ChangesSummary(*(cursor.fetchone() or (0, None, None, None, None)))
 
     def require_log(self, cursor: Cursor) -> None:
         """Raise `UnknownChanges` if there is no such job, if it is an undo, or if its change log has expired."""
@@ -85,6 +136,6 @@ class JobChanges:
                 " changed_since with the time of the job instead."
             )
 
-    def _render(self, template: str) -> sql.Composed:
+    def _render(self, template: str, **parts: sql.Composable) -> sql.Composed:
         # The text is a checked UUID; PostgreSQL cannot compare a parameter's text with a uuid without a cast.
-        return sql.SQL(template).format(task_id=sql.Literal(str(uuid.UUID(self.task_id))))
+        return sql.SQL(template).format(task_id=sql.Literal(str(uuid.UUID(self.task_id))), **parts)

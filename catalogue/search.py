@@ -18,7 +18,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_indexes
-from catalogue.changes import JobChanges
+from catalogue.changes import ChangesSummary, JobChanges
 from catalogue.filters import Filter
 from catalogue.index_generations import Generation, split_by_age
 from catalogue.sampling import sample_share
@@ -40,7 +40,7 @@ from catalogue.search_sql import (
     union_all,
 )
 from catalogue.search_thresholds import DEFAULT_THRESHOLDS, Thresholds
-from catalogue.sorting import PageToken, Sorting
+from catalogue.sorting import MAX_BIGINT, PageToken, Sorting
 from catalogue.text_matches import TEXT_COLUMNS
 
 # If more than this share of all products matches, a scan in any sort order soon meets enough of them.
@@ -167,8 +167,8 @@ class _Search:
         self._thresholds = thresholds
         # Whether the ids of a job find the products, and the search indexes are of no use.
         self._has_few_ids = False
-        # When the job of the filter has written its first product, if the filter names one.
-        self._first_change_at: datetime | None = None
+        # What the job of the filter has written, if the filter names one.
+        self._changed: ChangesSummary | None = None
         self.generations, self._catalogue_rows = search_indexes.read_state(cursor)
 
     def run(self) -> list[Row]:
@@ -192,7 +192,8 @@ class _Search:
 
     def _find_changed(self, changes: JobChanges) -> list[Row]:
         """Return the page for a filter with the products of a job: all at once if they are few, otherwise in order."""
-        changed_rows, self._first_change_at = changes.count(self._cursor)
+        self._changed = changes.summarize(self._cursor)
+        changed_rows = self._changed.products
         if changed_rows <= self._thresholds.max_fetched_rows:
             self._has_few_ids = True
             return self._fetch_matches()
@@ -216,14 +217,30 @@ class _Search:
 
     def _scan_for(self, share: float) -> list[Row]:
         """Choose the scan for a filter that matches this share of all products, and return the page."""
-        if self._filter.changes is not None and self._sorting.by == "id":
-            return self._fetch_by_changed_ids(self._filter.changes)
+        if self._changed is not None and self._sorting.by == "id":
+            return self._find_changed_by_id(self._changed, share)
         if self._filter.finds_changes and self._sorting.by == "updated_at" and not self._filter.has_text:
             return self._scan()
         is_plain = not self._filter.finds_changes and not self._filter.has_text
         if is_plain and (self._sorting.by in {"id", "active"} or share > BROAD_SHARE):
             return self._scan()
         return self._scan_and_filter(share)
+
+    def _find_changed_by_id(self, changed: ChangesSummary, share: float) -> list[Row]:
+        """Return the page in the order of the ids: by a scan, unless other jobs have written its products since."""
+        lowest, highest = changed.lowest_id, changed.highest_id
+        if lowest is not None and highest is not None:
+            # Only the ids tell whether the job has written a product that was written again, and a scan reads them all.
+            rows = self._read_scan(
+                self._build_scan(self._sorting, ["updated_at"], self._bound_of_scan(), self._offset + self._limit),
+                sql.SQL("updated_at > {}").format(sql.Literal(changed.last_at)),
+                self._sorting,
+                0,
+                1,
+            )
+            if not rows:
+                return self._scan_and_filter(min(1.0, share * self._catalogue_rows / (highest - lowest + 1)))
+        return self._fetch_by_changed_ids()
 
     def _fetch_matches(self, max_rows: int | None = None, *, in_parallel: bool = False) -> list[Row]:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
@@ -233,9 +250,9 @@ class _Search:
         indexed = recent = self._filter.condition() if self._has_few_ids else self._filter.scan_condition()
         if use_indexes:
             indexed = self._filter.indexed_condition()
-        elif self._first_change_at is not None and not self._has_few_ids:
+        elif self._changed is not None and self._changed.first_at is not None and not self._has_few_ids:
             # With the time as a literal, the planner knows how many products were changed since, and reads only those.
-            bound = sql.SQL("updated_at >= {}").format(sql.Literal(self._first_change_at))
+            bound = sql.SQL("updated_at >= {}").format(sql.Literal(self._changed.first_at))
             indexed = recent = sql.SQL(" AND ").join([bound, self._filter.scan_condition()])
         matches = [
             sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition)
@@ -261,15 +278,30 @@ class _Search:
         self.total, self.estimated = rows[0][0], False
         return [row[1:] for row in rows if row[1] is not None]
 
-    def _fetch_by_changed_ids(self, changes: JobChanges) -> list[Row]:
-        """Fetch the page in the order of the ids, which the change log of a job has."""
+    def _fetch_by_changed_ids(self) -> list[Row]:
+        """Fetch the page in the order of the ids, which the change log of the job of the filter has."""
+        changes = JobChanges(self._filter.changed_by)
+        lowest, highest = 0, MAX_BIGINT
+        if self._token:
+            position = self._token.product_id
+            lowest, highest = (lowest, position) if self._sorting.descending else (position, highest)
+        products = self._offset + self._limit
+        part = changes.narrow(self._cursor, lowest, highest, products, descending=self._sorting.descending)
+        rows = self._read_changed_ids(changes, *part)
+        if len(rows) < self._limit and part != (lowest, highest):
+            # Many of them were deleted, or do not match.
+            return self._read_changed_ids(changes, lowest, highest)
+        return rows
+
+    def _read_changed_ids(self, changes: JobChanges, lowest: int, highest: int) -> list[Row]:
+        in_range = sql.SQL("id BETWEEN {} AND {}").format(sql.Literal(lowest), sql.Literal(highest))
         return self._execute(
             PAGE_OF_IDS_SQL,
             plan=PLAN_WITH_INDEXES_SQL,
-            ids=changes.ids(),
+            ids=changes.ids(lowest, highest),
             direction=sql.SQL("DESC" if self._sorting.descending else "ASC"),
             condition=replace(self._filter, changed_by="").condition(),
-            after_token=self._after_token("id"),
+            after_token=sql.SQL(" AND ").join([in_range, self._after_token("id")]),
             order_by=self._sorting.order_by(),
             columns=COLUMNS_SQL,
             offset=sql.Literal(self._offset),
@@ -316,11 +348,16 @@ class _Search:
             rows = self._read_scan(scan, self._filter.scan_condition(), self._sorting, self._offset, self._limit)
             if len(rows) == self._limit:
                 return rows
+        if self._changed is not None and self._sorting.by == "id":
+            return self._fetch_by_changed_ids()
         are_many = share * self._catalogue_rows >= self._thresholds.min_parallel_rows
         return self._fetch_matches(in_parallel=are_many)
 
     def _bound_of_scan(self) -> sql.Composable:
-        """Return a condition that all matches meet and that shortens a scan in the order of the changes."""
+        """Return a condition that all matches meet and that shortens a scan in the order of changes or ids."""
+        if self._sorting.by == "id" and self._changed is not None and self._changed.lowest_id is not None:
+            bounds = sql.Literal(self._changed.lowest_id), sql.Literal(self._changed.highest_id)
+            return sql.SQL("id BETWEEN {} AND {}").format(*bounds)
         if self._sorting.by != "updated_at" or not self._filter.finds_changes:
             return sql.SQL("true")
         return self._filter.earliest_change()

@@ -16,6 +16,11 @@ JOB_WORK_CLASS = 0x41434D47
 POOLED_JOB_WORK_CLASS = 0x41434D48
 # The first half of a two-part key; the second half is a hash of what an entry of the audit log reports.
 AUDIT_CLASS = 0x41434D4B
+# A transaction that has changed products shares this lock until it has committed; a trigger takes it.
+PRODUCT_CHANGES_KEY = 0x41434D50
+# The first half of a two-part key; the second half is the time in tenths of a second. The trigger takes the lock of the
+# moment, and only the transaction that gets it notifies.
+PRODUCT_NOTIFIER_CLASS = 0x41434D51
 
 TRY_LOCK_SQL = "SELECT pg_try_advisory_xact_lock(%s)"
 TRY_LOCK_PAIR_SQL = "SELECT pg_try_advisory_xact_lock(%s, %s)"

@@ -274,6 +274,10 @@ class ImportChanges(Base):
     with `deleted` products, the other arrays have all that an undo needs to insert these again. After a deletion of
     all products, the table that `deleted_table` names has them instead, and `deleted_rows` is their number. An undo
     moves them from there into `products`, so the table has those that are still deleted.
+
+    PostgreSQL reads an array as a whole, even for its length. So a trigger stores the lengths of `created`, `updated`,
+    `deleted` and `skipped`, the range of the ids in `created` and `updated`, and the first values of `updated` and
+    `skus`. They are NULL in entries of earlier versions.
     """
 
     __tablename__ = "import_changes"
@@ -297,6 +301,14 @@ class ImportChanges(Base):
     deleted_table: Mapped[str | None]
     deleted_rows: Mapped[int | None]
     reversals: Mapped[list[datetime] | None] = mapped_column(ARRAY(DateTime(timezone=True)))
+    created_count: Mapped[int | None] = mapped_column(Integer)
+    updated_count: Mapped[int | None] = mapped_column(Integer)
+    deleted_count: Mapped[int | None] = mapped_column(Integer)
+    skipped_count: Mapped[int | None] = mapped_column(Integer)
+    lowest_id: Mapped[int | None]
+    highest_id: Mapped[int | None]
+    first_updated: Mapped[int | None]
+    first_sku: Mapped[str | None]
 
     __table_args__ = (
         Index("import_changes_job_id_idx", "job_id", "id"),

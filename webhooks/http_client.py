@@ -1,32 +1,40 @@
 """HTTP connections that dial only allowed addresses, keep a deadline and limit what they receive.
 
-They plug into urllib3 and use its pools, TLS and HTTP parsing unchanged.
+They are those of urllib3, with its TLS, and with the HTTP parsing of the standard library.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import http.client
 import logging
+import math
 import socket
 import ssl
+import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPException, HTTPResponse
 from typing import Any
-from urllib.parse import urlsplit
 
 import certifi
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from webhooks.ssrf_guard import Networks, check_address
+
+log = logging.getLogger(__name__)
 
 # The client tries at most this many addresses of a name.
 MAX_ADDRESSES = 8
 # The limit for one exchange, including all response heads: a receiver could send interim responses without end.
 MAX_RECEIVED_BYTES = 128 * 1024
+# How much longer than the remaining time a socket may wait for the receiver.
+TIMEOUT_TOLERANCE_SECONDS = 0.1
 # Interim responses. 101 is a final one, because the client asks for no other protocol.
 INTERIM_STATUSES = {*range(100, 200)} - {101}
+# The body of a request follows its head in the same packet if it is not longer than this.
+MAX_JOINED_BYTES = 1 << 16
 
 
 class Unreachable(Exception):
@@ -113,7 +121,7 @@ class Exchange:
                 sock.settimeout(seconds)
                 sock.connect(address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.exchange = self
+                sock.limit(self)
                 return sock
             except OSError as error:
                 sock.close()
@@ -125,44 +133,75 @@ class Exchange:
         raise Unreachable(f"No connection to {host} could be made: {last_error.strerror or last_error}.")
 
 
-class _DeadlineMixin:
-    """Limits every operation of a socket to the time until the deadline of its exchange.
+class DeadlineSocket(socket.socket):
+    """A plain socket that keeps the deadline of its exchange.
 
-    A plain timeout starts again with every received byte. This class overrides only what HTTP connections call:
-    `send`, `sendall`, and `recv_into` through `makefile`.
+    The kernel limits how long it receives (`SO_RCVTIMEO`). Python's own timeouts would need two more system calls for
+    each operation, and each of them makes the other threads take turns.
     """
 
-    # Set as soon as the connection is made. The TLS handshake uses none of these methods.
+    # Set as soon as the connection is made.
     exchange: Exchange
+    _receive_seconds = 0.0
 
-    def _apply_deadline(self) -> None:
-        self.settimeout(self.exchange.remaining())  # type: ignore[attr-defined]
+    def limit(self, exchange: Exchange) -> None:
+        """Keep the deadlines of an exchange from now on."""
+        self.exchange = exchange
+        self.settimeout(None)
 
     def recv_into(self, *arguments: Any, **named: Any) -> int:
         """Receive within the remaining time. Raise `ResponseTooLong`."""
-        self._apply_deadline()
-        count: int = super().recv_into(*arguments, **named)  # type: ignore[misc]
+        self._limit_receiving(self.exchange.remaining())
+        try:
+            count = super().recv_into(*arguments, **named)
+        except BlockingIOError:
+            raise TimeoutError("timed out") from None
+        self.exchange.received(count)
+        return count
+
+    def sendall(self, data: Any, *arguments: Any) -> None:
+        """Send everything within the remaining time."""
+        seconds = self.exchange.remaining()
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            sent = self.send(data, socket.MSG_DONTWAIT)
+        if sent < len(data):
+            # The receiver reads slowly. This timeout applies to the whole call.
+            self.settimeout(seconds)
+            super().sendall(memoryview(data)[sent:], *arguments)
+            self.settimeout(None)
+
+    def _limit_receiving(self, seconds: float) -> None:
+        """Limit the next call; keep a limit that is only a little longer."""
+        if not seconds <= self._receive_seconds <= seconds + TIMEOUT_TOLERANCE_SECONDS:
+            self._receive_seconds = seconds
+            fraction, whole = math.modf(seconds)
+            # 0 would be no limit.
+            timeval = struct.pack("@ll", int(whole), max(1, int(fraction * 1_000_000)))
+            self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
+
+
+class DeadlineTLSSocket(ssl.SSLSocket):
+    """A TLS socket that keeps the deadline of its exchange.
+
+    A plain timeout starts again with every received byte. This class overrides only what HTTP connections call: `send`,
+    which `sendall` calls for each part, and `recv_into` through `makefile`.
+    """
+
+    # Set as soon as the connection is made. The handshake uses none of these methods.
+    exchange: Exchange
+
+    def recv_into(self, *arguments: Any, **named: Any) -> int:
+        """Receive within the remaining time. Raise `ResponseTooLong`."""
+        self.settimeout(self.exchange.remaining())
+        count = super().recv_into(*arguments, **named)
         self.exchange.received(count)
         return count
 
     def send(self, *arguments: Any, **named: Any) -> int:
-        """Send within the remaining time; `sendall` of a TLS socket calls this for each part."""
-        self._apply_deadline()
-        count: int = super().send(*arguments, **named)  # type: ignore[misc]
-        return count
-
-    def sendall(self, *arguments: Any, **named: Any) -> None:
-        """Send everything within the remaining time; a plain socket applies its timeout to the whole call."""
-        self._apply_deadline()
-        super().sendall(*arguments, **named)  # type: ignore[misc]
-
-
-class DeadlineSocket(_DeadlineMixin, socket.socket):
-    """A socket that keeps the deadline of its exchange."""
-
-
-class DeadlineTLSSocket(_DeadlineMixin, ssl.SSLSocket):
-    """A TLS socket that keeps the deadline of its exchange."""
+        """Send within the remaining time."""
+        self.settimeout(self.exchange.remaining())
+        return super().send(*arguments, **named)
 
 
 @functools.cache
@@ -174,23 +213,6 @@ def create_tls_context(ca_file: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca_file or certifi.where())
     context.sslsocket_class = DeadlineTLSSocket
     return context
-
-
-class _MalformedHeadersFilter(logging.Filter):
-    """Replaces the traceback that urllib3 logs for each response with malformed headers by one short line."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Change the record."""
-        if record.exc_info and isinstance(record.args, tuple) and record.args:
-            record.msg, record.args = (
-                "The receiver %s sent malformed headers",
-                (urlsplit(str(record.args[0])).hostname,),
-            )
-            record.exc_info = None
-        return True
-
-
-logging.getLogger("urllib3.connection").addFilter(_MalformedHeadersFilter())
 
 
 class _Response(HTTPResponse):
@@ -205,48 +227,90 @@ class _Response(HTTPResponse):
             super().begin()
 
 
-def create_pool_classes(exchange: Exchange) -> dict[str, Any]:
-    """Return the connection pool classes for urllib3, by scheme. Their connections dial through `exchange`."""
+class Connection(HTTPConnection):
+    """A connection to one receiver, which dials again if it was closed. `create_connection` makes one."""
 
-    class Connection(HTTPConnection):
-        response_class = _Response
+    response_class = _Response
+    exchange: Exchange
+    _body = b""
 
-        def _new_conn(self) -> socket.socket:
-            return exchange.dial(self._dns_host, self.port)
+    def post(self, target: str, headers: Mapping[str, str], body: bytes) -> HTTPResponse:
+        """Send a request to a path and return its response, of which only the head has been read.
 
-        def getresponse(self) -> Any:
-            # A receiver that writes head and body separately may wait for an acknowledgement between them (RFC 896).
-            if hasattr(socket, "TCP_QUICKACK"):
-                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-            exchange.sent()
-            try:
-                response = super().getresponse()
-            except (OSError, HTTPException, ResponseTooLong):
-                raise
-            except Exception as error:
-                # The standard library does not document what it raises for malformed responses.
-                raise HTTPException(str(error)) from error
-            if exchange.ended:
-                # If the stream ends within the head, the standard library takes the head as complete.
-                response.close()
-                raise ConnectionAbortedError
-            return response
+        Close the response before the next request. Raises what `Exchange.dial` raises, `ResponseTooLong`, `OSError` and
+        `HTTPException`.
+        """
+        if self.sock is not None and not self.is_connected:
+            # The receiver has closed the kept connection.
+            self.close()
+        if self.sock is None:
+            self.connect()
+        self.putrequest("POST", target, skip_accept_encoding=True)
+        for name, value in headers.items():
+            self.putheader(name, value)
+        self._body = body
+        # A receiver may respond and close the connection before it has read the whole request.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.endheaders()
+        # A receiver that writes head and body separately may wait for an acknowledgement between them (RFC 896).
+        if hasattr(socket, "TCP_QUICKACK"):
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        self.exchange.sent()
+        return self._read_head()
 
-    class TLSConnection(Connection, HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            sock = super()._new_conn()
-            # This is the timeout of the whole handshake.
-            sock.settimeout(exchange.remaining())
-            return sock
+    def send(self, data: bytes) -> None:  # type: ignore[override]
+        """Send the head of a request and its body: in one packet, if the body is short."""
+        body, self._body = self._body, b""
+        if len(body) <= MAX_JOINED_BYTES:
+            super().send(data + body)
+        else:
+            super().send(data)
+            super().send(body)
 
-        def connect(self) -> None:
-            super().connect()
-            self.sock.exchange = exchange  # type: ignore[union-attr]
+    def _new_conn(self) -> socket.socket:
+        return self.exchange.dial(self._dns_host, self.port)
 
-    class Pool(HTTPConnectionPool):
-        ConnectionCls = Connection
+    def _read_head(self) -> HTTPResponse:
+        try:
+            # The method of urllib3 would wrap the response, which takes as long as reading it.
+            response = http.client.HTTPConnection.getresponse(self)
+        except (OSError, HTTPException, ResponseTooLong):
+            raise
+        except Exception as error:
+            # The standard library does not document what it raises for malformed responses.
+            raise HTTPException(str(error)) from error
+        if self.exchange.ended:
+            # If the stream ends within the head, the standard library takes the head as complete.
+            response.close()
+            raise ConnectionAbortedError
+        if response.msg.defects:
+            log.warning("The receiver %s sent malformed headers", self.host)
+        return response
 
-    class TLSPool(HTTPSConnectionPool):
-        ConnectionCls = TLSConnection
 
-    return {"http": Pool, "https": TLSPool}
+class TLSConnection(Connection, HTTPSConnection):
+    """A connection with TLS."""
+
+    def connect(self) -> None:
+        """Dial, and verify the certificate."""
+        super().connect()
+        self.sock.exchange = self.exchange  # type: ignore[union-attr]
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        # This is the timeout of the whole handshake.
+        sock.settimeout(self.exchange.remaining())
+        return sock
+
+
+def create_connection(scheme: str, host: str, port: int, exchange: Exchange, ca_file: str | None = None) -> Connection:
+    """Return a connection for `http` or `https` that dials through `exchange` when it sends its first request.
+
+    `ca_file` holds the certificate authorities to trust, by default those of certifi.
+    """
+    if scheme == "https":
+        connection: Connection = TLSConnection(host, port, ssl_context=create_tls_context(ca_file))
+    else:
+        connection = Connection(host, port)
+    connection.exchange = exchange
+    return connection

@@ -13,17 +13,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import RemoteDisconnected
+from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPHeaderDict
+from urllib3.util import parse_url
 
-from webhooks.http_client import Exchange, ResponseTooLong, Unreachable, create_pool_classes, create_tls_context
+from webhooks.http_client import Connection, Exchange, ResponseTooLong, Unreachable, create_connection
 from webhooks.ssrf_guard import ForbiddenAddress, Networks, check_url
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ MAX_RESPONSE_BYTES = 4096
 MAX_LOGGED_CHARACTERS = 200
 # A firewall may drop a connection that was idle for longer, so that a request on it would get no response.
 KEEP_ALIVE_SECONDS = 30
+DEFAULT_PORTS = {"http": 80, "https": 443}
 USER_AGENT = "Acme-Product-Importer-Webhooks/1.0"
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -71,38 +72,21 @@ class _UnusableURL(Exception):
     """A URL that no request can be sent to. The message is a sentence for users."""
 
 
-class _Adapter(HTTPAdapter):
-    """The transport adapter of the library `requests`, with connections from `http_client`."""
+class _Target(NamedTuple):
+    """Where the requests for a URL go: the receiver, and the path with the query."""
 
-    def __init__(self, exchange: Exchange, ca_file: str | None) -> None:
-        self._exchange = exchange
-        self._ca_file = ca_file
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
-
-    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
-        """Create the pool manager of urllib3 with the pool classes of `http_client`."""
-        super().init_poolmanager(*arguments, ssl_context=create_tls_context(self._ca_file), **named)
-        self.poolmanager.pool_classes_by_scheme = create_pool_classes(self._exchange)
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Return the response. Unlike the library's own method, parse no cookies: nothing uses them."""
-        response = requests.Response()
-        response.status_code = resp.status
-        response.headers = CaseInsensitiveDict(resp.headers)
-        response.raw = resp
-        response.request = req
-        return response
-
-    def cert_verify(self, conn: Any, *_: Any) -> None:
-        """Require a valid certificate. The TLS context has the authorities already."""
-        conn.cert_reqs = "CERT_REQUIRED"
+    scheme: str
+    host: str
+    port: int
+    path: str
 
 
 class Sender:
     """Sends the requests of one thread and keeps the connection of the last one alive.
 
-    It uses the adapter of `requests` without a session, because a session would add cookies, redirects, proxies and
-    passwords from the environment. `ca_file` holds the certificate authorities to trust, by default those of certifi.
+    It uses the connections of `urllib3` without a session of `requests`, which would add cookies, redirects, proxies
+    and passwords from the environment. `ca_file` holds the certificate authorities to trust, by default those of
+    certifi.
     """
 
     def __init__(
@@ -114,9 +98,12 @@ class Sender:
         ca_file: str | None = None,
     ) -> None:
         self._exchange = Exchange(allowed)
-        self._adapter = _Adapter(self._exchange, ca_file)
+        self._ca_file = ca_file
         self._seconds = (connect_seconds, total_seconds)
-        self._target: tuple[str, str] = ("", "")
+        # The URL of the last request, its target, and the connection to it.
+        self._url = ""
+        self._target: _Target | None = None
+        self._connection: Connection | None = None
         self._used_at = 0.0
 
     def post(
@@ -134,15 +121,7 @@ class Sender:
             self.close()
         self._exchange.begin(*self._seconds, on_sent)
         try:
-            request = self._request(url, body, headers)
-            try:
-                response = self._send(request)
-            except requests.ConnectionError as error:
-                if self._exchange.dialled or self._exchange.received_bytes or not _connection_was_closed(error):
-                    raise
-                # Any other kept connection is at least as old.
-                self.close()
-                response = self._send(request)
+            response = self._send(self._find_target(url), _complete_headers(headers, body), body)
             return self._describe(response, started)
         except Exception as error:
             message = self._describe_error(error, url)
@@ -159,33 +138,38 @@ class Sender:
 
     def close(self) -> None:
         """Close the kept connection."""
-        self._adapter.close()
+        if self._connection is not None:
+            self._connection.close()
 
-    def _request(self, url: str, body: bytes, headers: Mapping[str, str]) -> requests.PreparedRequest:
-        if self._target[0] != url:
-            self._target = (url, _prepare_url(url, self._exchange.allowed))
-        request = requests.PreparedRequest()
-        request.method = "POST"
-        request.url = self._target[1]
-        request.prepare_headers(
-            {
-                "user-agent": USER_AGENT,
-                # The product stores the response as it arrives and decompresses nothing.
-                "accept-encoding": "identity",
-                "content-type": "application/json",
-                "content-length": str(len(body)),
-                **CaseInsensitiveDict(headers),
-            }
-        )
-        request.body = body
-        return request
+    def _find_target(self, url: str) -> _Target:
+        """Return the target of a URL. Close the kept connection if it is that of another receiver."""
+        if self._target is None or self._url != url:
+            target = _prepare_url(url, self._exchange.allowed)
+            if self._target is None or target[:3] != self._target[:3]:
+                self.close()
+                self._connection = None
+            self._url, self._target = url, target
+        return self._target
 
-    def _send(self, request: requests.PreparedRequest) -> requests.Response:
-        return self._adapter.send(request, stream=True, timeout=self._seconds)
+    def _send(self, target: _Target, headers: Mapping[str, str], body: bytes) -> HTTPResponse:
+        if self._connection is None:
+            self._connection = create_connection(*target[:3], self._exchange, self._ca_file)
+        try:
+            try:
+                return self._connection.post(target.path, headers, body)
+            except (RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+                if self._exchange.dialled or self._exchange.received_bytes:
+                    raise
+                # The receiver has closed the kept connection before it got the request.
+                self.close()
+                return self._connection.post(target.path, headers, body)
+        except BaseException:
+            self.close()
+            raise
 
-    def _describe(self, response: requests.Response, started: float) -> Response:
-        text = _read(response)
-        status = response.status_code
+    def _describe(self, response: HTTPResponse, started: float) -> Response:
+        text = self._read(response)
+        status = response.status
         error = None
         if 300 <= status < 400:
             error = (
@@ -197,10 +181,26 @@ class Sender:
             status,
             _milliseconds(started),
             text,
-            _shorten_headers(response.headers),
-            _parse_retry_after(response.headers.get("Retry-After")),
+            _shorten_headers(HTTPHeaderDict(response.msg.items())),
+            _parse_retry_after(response.msg.get("Retry-After")),
             error,
         )
+
+    def _read(self, response: HTTPResponse) -> str:
+        """Return the start of the body, as far as it arrives in time. The connection of a longer body is closed."""
+        data = b""
+        is_complete = False
+        # Only the status determines success, so an error while reading the body does not matter.
+        with contextlib.suppress(Exception):
+            while len(data) <= MAX_RESPONSE_BYTES and not is_complete:
+                piece = response.read1(MAX_RESPONSE_BYTES + 1 - len(data))
+                data += piece
+                is_complete = not piece
+        # The length is what is left of the body.
+        if not is_complete or response.length:
+            self.close()
+        response.close()
+        return decode_body(data, response.msg.get("Content-Type", ""))
 
     def _describe_error(self, error: Exception, url: str) -> str | None:
         """Return a sentence about a failure of the network or the receiver; None for an error of the product."""
@@ -218,28 +218,11 @@ class Sender:
             return f"The receiver did not answer within {self._seconds[1]:g} s."
         if any(isinstance(e, ssl.SSLError) for e in causes):
             return f"A TLS connection to {urlsplit(url).hostname} could not be made. Does it accept https on this port?"
-        if isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError | OSError):
+        if isinstance(error, HTTPException | urllib3.exceptions.HTTPError | OSError):
             if any(isinstance(e, RemoteDisconnected | ConnectionError) for e in causes):
                 return "The receiver closed the connection without a response."
             return NOT_HTTP_MESSAGE
         return None
-
-
-def _read(response: requests.Response) -> str:
-    """Return the start of the body, as far as it arrives in time. The connection of a longer body is closed."""
-    raw: Any = response.raw
-    data = b""
-    is_complete = False
-    # Only the status determines success, so an error while reading the body does not matter.
-    with contextlib.suppress(Exception):
-        while len(data) <= MAX_RESPONSE_BYTES and not is_complete:
-            piece = raw.read1(MAX_RESPONSE_BYTES + 1 - len(data), decode_content=False)
-            data += piece
-            is_complete = not piece
-    if not is_complete:
-        raw.close()
-    response.close()
-    return decode_body(data, response.headers.get("Content-Type", ""))
 
 
 def decode_body(data: bytes, content_type: str) -> str:
@@ -274,11 +257,28 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             raise ValueError(f"The header {name!r} has characters that HTTP headers cannot contain.")
 
 
-def _prepare_url(url: str, allowed: Networks) -> str:
-    """Check the URL and return it encoded for a request. Raise `_UnusableURL` if no request can be sent to it."""
+def _complete_headers(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+    """Return the headers of a request; those that the caller gives come first."""
+    return {
+        "user-agent": USER_AGENT,
+        # The product stores the response as it arrives and decompresses nothing.
+        "accept-encoding": "identity",
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        **{name.lower(): value for name, value in headers.items()},
+    }
+
+
+def _prepare_url(url: str, allowed: Networks) -> _Target:
+    """Check the URL and return its target. Raise `_UnusableURL` if no request can be sent to it."""
     try:
-        return requests.Request("POST", check_url(url, allowed)).prepare().url or url
-    except requests.RequestException:
+        request = requests.Request("POST", check_url(url, allowed)).prepare()
+        parsed = parse_url(request.url or url)
+        # Without this, a path such as `//host/x` would be taken for a host.
+        path = "/" + request.path_url.lstrip("/")
+        scheme, host = parsed.scheme or "", parsed.host or ""
+        return _Target(scheme, host.strip("[]"), parsed.port or DEFAULT_PORTS[scheme], path)
+    except (requests.RequestException, urllib3.exceptions.LocationParseError):
         raise _UnusableURL("The URL cannot be used. Enter one such as https://example.com:8443/hooks.") from None
     except ValueError as error:
         raise _UnusableURL(str(error)) from None
@@ -298,12 +298,6 @@ def _parse_retry_after(value: str | None) -> float | None:
     if retry_at.tzinfo is None:
         retry_at = retry_at.replace(tzinfo=UTC)
     return max(0.0, (retry_at - datetime.now(UTC)).total_seconds())
-
-
-def _connection_was_closed(error: BaseException) -> bool:
-    return any(
-        isinstance(cause, RemoteDisconnected | ConnectionResetError | BrokenPipeError) for cause in _causes(error)
-    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
@@ -61,7 +60,7 @@ def decode_secret(secret: str) -> bytes:
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     """Return a signature for the header `webhook-signature`; `timestamp` is in Unix seconds."""
     signed = f"{message_id}.{timestamp}.".encode() + body
-    digest = hmac.new(decode_secret(secret), signed, hashlib.sha256).digest()
+    digest = hmac.digest(decode_secret(secret), signed, "sha256")
     return "v1," + base64.b64encode(digest).decode()
 
 

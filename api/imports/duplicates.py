@@ -11,6 +11,7 @@ from sqlalchemy import Engine, Select, Text, cast, or_, select, text
 
 from api.imports.csv_files import describe_file_name, encode_rows, send_csv
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job, record_export
+from api.imports.list_counts import count_rows
 from api.imports.list_messages import ListMessage, list_message
 from api.imports.list_schemas import DuplicateFileQuerySchema, DuplicatePageSchema, DuplicateQuerySchema
 from api.openapi import INVALID_PARAMETER, Blueprint
@@ -37,10 +38,11 @@ def list_duplicates(query: dict[str, Any], task_id: str) -> Response:
     says that others are missing.
     """
     job = find_job(task_id)
-    rows, pagination = fetch_page(_select_duplicates(job.id, query), query["page"], query["per_page"])
-    stored = db.session.scalar(
-        select(text("count(*)")).select_from(ImportDuplicate).where(ImportDuplicate.job_id == job.id)
-    )
+    duplicates = _select_duplicates(job.id, query)
+    values = tuple((name, query[name]) for name in ("q", "differs") if name in query)
+    total = count_rows(job, ImportDuplicate, duplicates, values)
+    rows, pagination = fetch_page(duplicates, query["page"], query["per_page"], total=total)
+    stored = count_rows(job, ImportDuplicate)
     return jsonify(
         duplicates=[
             {
@@ -53,7 +55,7 @@ def list_duplicates(query: dict[str, Any], task_id: str) -> Response:
             }
             for row in rows
         ],
-        **_explain_missing(_count_duplicates(job), stored or 0)._asdict(),
+        **_explain_missing(_count_duplicates(job), stored)._asdict(),
         pagination=pagination,
     )
 

@@ -23,6 +23,9 @@ SHORT_ROW_CODES = {*UNSPLITTABLE_CODES, "wrong_field_count"}
 # The code of the row that says that more rows were rejected than the file has.
 MISSING_CODE = "more_rejects"
 
+# How many ends of lines are kept for the next rows. Messages may name values, so each row may have its own.
+MAX_KEPT_ENDS = 1000
+
 # The backslash comes first, because the other escapes contain one.
 COPY_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
@@ -76,19 +79,98 @@ def encode_reject_file(
     csv.writer(first, delimiter=dialect.delimiter, quoting=quoting).writerow([*header[:kept], *REJECT_COLUMNS])
     yield first.getvalue().encode("utf-8-sig" if byte_order_mark else "utf-8")
     written = 0
+    lines = _RejectLines(dialect, width, kept)
     for batch in batches:
         written += len(batch)
-        out = io.StringIO(newline="")
-        rows = (
-            [*_align_cells(reject, cells, width, kept), reject.line, reject.code, reject.message]
-            for reject, cells in zip(batch, split_rejects(batch, dialect), strict=True)
-        )
-        csv.writer(out, delimiter=dialect.delimiter).writerows(rows)
-        yield out.getvalue().encode()
+        yield "".join(lines.encode(batch)).encode()
     if message := explain_missing(written):
         out = io.StringIO(newline="")
         csv.writer(out, delimiter=dialect.delimiter).writerow([*[""] * kept, "", MISSING_CODE, message])
         yield out.getvalue().encode()
+
+
+class _RejectLines:
+    """Encodes rejects as the lines of a reject file.
+
+    Most rows are written as they are: those with all their cells, whose quotes are as RFC 4180 has them. The others are
+    split into cells, aligned and joined again, which takes several times as long.
+    """
+
+    def __init__(self, dialect: Dialect, width: int, kept: int) -> None:
+        self._dialect = dialect
+        self._width = width
+        self._kept = kept
+        self._can_keep_rows = kept == width and not (dialect.escaped or dialect.wrapped or dialect.spaced)
+        # Quotes that must be replaced, or that are text.
+        self._foreign_quotes = () if dialect.quote == '"' else ('"', *dialect.quote)
+        # What follows the number of the line, for each code and message.
+        self._ends: dict[tuple[str, str], str] = {}
+
+    def encode(self, batch: Sequence[Reject]) -> list[str]:
+        """Return the lines of a batch."""
+        delimiter = self._dialect.delimiter
+        lines = [
+            f"{reject.row}{delimiter}{reject.line}{self._end(reject.code, reject.message)}"
+            if self._can_keep(reject)
+            else ""
+            for reject in batch
+        ]
+        others = [index for index, line in enumerate(lines) if not line]
+        for index, line in zip(others, self._join([batch[index] for index in others]), strict=True):
+            lines[index] = line
+        return lines
+
+    def _can_keep(self, reject: Reject) -> bool:
+        row, delimiter = reject.row, self._dialect.delimiter
+        if not row or not self._can_keep_rows or reject.code in UNSPLITTABLE_CODES:
+            return False
+        # A line end may be within a field. A quote after a space may be text or the start of a field.
+        if "\n" in row or "\r" in row or ' "' in row:
+            return False
+        for quote in self._foreign_quotes:
+            if quote in row:
+                return False
+        if '"' not in row:
+            return row.count(delimiter) == self._width - 1
+        # Every second part is within quotes. The others begin and end with a delimiter, or are between two quotes.
+        parts = row.split('"')
+        if len(parts) % 2 == 0:
+            return False
+        outer = parts[::2]
+        for before in outer[:-1]:
+            if before and before[-1] != delimiter:
+                return False
+        for behind in outer[1:]:
+            if behind and behind[0] != delimiter:
+                return False
+        return "".join(outer).count(delimiter) == self._width - 1
+
+    def _end(self, code: str, message: str) -> str:
+        if (end := self._ends.get((code, message))) is None:
+            if len(self._ends) >= MAX_KEPT_ENDS:
+                self._ends.clear()
+            end = self._ends[code, message] = self._write([["", code, message]])[0]
+        return end
+
+    def _join(self, rejects: Sequence[Reject]) -> list[str]:
+        return self._write(
+            [*_align_cells(reject, cells, self._width, self._kept), reject.line, reject.code, reject.message]
+            for reject, cells in zip(rejects, split_rejects(rejects, self._dialect), strict=True)
+        )
+
+    def _write(self, rows: Iterable[Sequence[object]]) -> list[str]:
+        """Return rows as lines of CSV."""
+        out = _Lines()
+        csv.writer(out, delimiter=self._dialect.delimiter).writerows(rows)
+        return out.lines
+
+
+class _Lines:
+    """The target of a `csv.writer`, which writes each line by itself."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.write = self.lines.append
 
 
 def split_rejects(batch: Sequence[Reject], dialect: Dialect) -> Iterator[list[str]]:

@@ -21,11 +21,21 @@ ARRAYS_SQL = {
     "left_out": "skipped",
 }
 
+# The lengths of these arrays. Only entries of earlier versions do not have them beside the arrays, which take long to
+# read.
+LENGTHS_SQL = {
+    "created": "coalesce(created_count, cardinality(created), 0)",
+    "updated": "CASE WHEN deactivated THEN 0 ELSE coalesce(updated_count, cardinality(updated), 0) END",
+    "deactivated": "CASE WHEN deactivated THEN coalesce(updated_count, cardinality(updated), 0) ELSE 0 END",
+    "deleted": "coalesce(deleted_rows, deleted_count, cardinality(deleted), 0)",
+    "left_out": "CASE WHEN skipped IS NULL THEN 0 ELSE coalesce(skipped_count, cardinality(skipped)) END",
+}
+
 # A removal appends its ranges to the change log from both ends, so their entries are sorted by their first keys.
 FIND_ENTRIES_SQL = """
 SELECT c.id, c.at, c.deleted_table, {lengths}
-FROM import_changes c LEFT JOIN products p ON c.deactivated AND p.id = c.updated[1]
-WHERE job_id = %s ORDER BY lower(coalesce(p.sku, c.skus[1])) COLLATE "C" NULLS FIRST, c.id
+FROM import_changes c LEFT JOIN products p ON c.deactivated AND p.id = coalesce(c.first_updated, c.updated[1])
+WHERE job_id = %s ORDER BY lower(coalesce(p.sku, c.first_sku, c.skus[1])) COLLATE "C" NULLS FIRST, c.id
 """
 # The products that a deletion of all has moved to a table, as long as they are there.
 READ_DELETED_TABLE_SQL = """
@@ -64,9 +74,7 @@ def list_affected_products(
     They are sorted by change, in the order of `changes`, then by key as they were written.
     """
     arrays = [ARRAYS_SQL[change] for change in changes]
-    lengths = ", ".join(
-        f"coalesce(cardinality({array}), {'deleted_rows, ' if array == 'deleted' else ''}0)" for array in arrays
-    )
+    lengths = ", ".join(LENGTHS_SQL[change] for change in changes)
     cursor.execute(FIND_ENTRIES_SQL.format(lengths=lengths), (job_id,))
     entries = cursor.fetchall()
     products: list[AffectedProduct] = []

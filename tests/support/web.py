@@ -65,8 +65,9 @@ def count_connections(url: str, condition: str = "true") -> int:
 
 
 def count_listening_connections(url: str) -> int:
-    """Return the number of connections that execute LISTEN."""
-    return count_connections(url, "query LIKE '%LISTEN %'")
+    """Return the number of connections that wait for the notifications of streams."""
+    # After LISTEN, the connection asks for changes that did not notify.
+    return count_connections(url, "(query LIKE '%LISTEN %' OR query LIKE '%pg_try_advisory_xact_lock%')")
 
 
 def end_connections(url: str) -> None:

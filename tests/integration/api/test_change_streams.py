@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 import requests
 from flask import Flask
 
 import config
 from api.sse import CHANGE_INTERVAL_SECONDS, StreamHub
+from database.advisory_locks import PRODUCT_NOTIFIER_CLASS
 from database.migrate import upgrade_database
 from support.database import create_server, execute
 from support.job_streams import insert_running_job
@@ -196,6 +198,34 @@ def test_many_changes_are_reported_once_a_second_and_always_after_the_last_one(w
     # The events were sent at least a second apart. Their number shows it even if this test reads them late.
     assert 2 < len(arrivals) <= arrivals[-1] - started + 1.1
     assert changes > len(arrivals)
+
+
+def test_a_change_that_leaves_the_notification_to_another_one_is_reported_once_it_is_committed(
+    web: Web, database_url: str
+) -> None:
+    web.start()
+    stream = web.follow()
+    with psycopg2.connect(database_url) as notifying, psycopg2.connect(database_url) as silent:
+        # As if this transaction notified in each tenth of a second from a minute ago to a minute from now.
+        take_locks = (
+            "SELECT pg_advisory_xact_lock(%s, (moment %% 2147483648)::integer) FROM generate_series(%s, %s) moment"
+        )
+        now = int(10 * time.time())
+        notifying.cursor().execute(take_locks, (PRODUCT_NOTIFIER_CLASS, now - 600, now + 600))
+        silent.cursor().execute("INSERT INTO products (sku) VALUES ('silent')")
+        assert stream.is_silent(1)
+        notifying.cursor().execute("NOTIFY products_changed")
+        notifying.commit()
+        assert stream.wait_for_event()
+        committed_at = time.monotonic()
+        silent.commit()
+        # The stream may have reported before that there will be more.
+        while stream.wait_for_event() < committed_at:
+            pass
+        stream.settle()
+        assert stream.is_silent(2)
+    notifying.close()
+    silent.close()
 
 
 def test_a_client_that_reconnects_gets_an_event_at_once(web: Web) -> None:

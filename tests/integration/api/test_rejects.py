@@ -6,12 +6,14 @@ import csv
 import io
 import tracemalloc
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from api.imports import rejects
+from api.imports.list_counts import RememberedCounts
 from importer.pipeline.runner import ImportRunner
 from models import db
 from support.api import read_error, read_json
@@ -177,3 +179,37 @@ def test_rejected_rows_of_a_file_that_was_not_read_to_its_end_are_explained(
     execute(runner.database_url, "UPDATE import_jobs SET rejected_count = 5, status = 'failed'")
     page = read_json(client.get(f"/api/imports/{task_id}/rejects"))
     assert page["message"] == "The rejected rows are stored once the whole file has been read."
+
+
+def test_pages_count_the_rows_again_only_if_they_have_changed(
+    client: FlaskClient, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[Any] = []
+    remember = RememberedCounts.put
+
+    def put(counts: RememberedCounts, key: Any, count: int) -> None:
+        counted.append(count)
+        remember(counts, key, count)
+
+    monkeypatch.setattr(RememberedCounts, "put", put)
+    task_id = run_import(runner, "sku,name\n,a\n,b\n,ab\n,c\nA,d\n")["task_id"]
+
+    def totals(**query: Any) -> list[int]:
+        pages = [
+            read_json(
+                client.get(f"/api/imports/{task_id}/rejects", query_string={"page": page, "per_page": 2, **query})
+            )
+            for page in (1, 2, 3)
+        ]
+        return [page["pagination"]["total"] for page in pages]
+
+    assert totals() == [4, 4, 4]
+    assert totals(q="b") == [2, 2, 2]
+    assert totals(q="a", reason="missing_sku") == [2, 2, 2]
+    assert counted == [4, 2, 2]
+    # Whoever removes rows begins with the first line or ends with the last one.
+    execute(runner.database_url, "DELETE FROM import_rejects WHERE line = 2")
+    assert totals() == [3, 3, 3]
+    assert totals(q="b") == [2, 2, 2]
+    execute(runner.database_url, "DELETE FROM import_rejects WHERE line >= %s", [4])
+    assert totals() == [1, 1, 1]

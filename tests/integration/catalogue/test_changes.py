@@ -17,7 +17,7 @@ from database.connect import Component, connected, transaction
 from importer.pipeline.runner import ImportRunner
 from support.bulk import run_change
 from support.database import execute
-from support.imports import request_action, run_job, upload_and_run
+from support.imports import list_products, request_action, run_job, upload_and_run
 from support.jobs import run_import
 
 ROWS = 60
@@ -25,6 +25,12 @@ ROWS = 60
 MANY = Thresholds(max_fetched_rows=10, small_catalogue_rows=0, max_counted_rows=0, min_scan_rows=4)
 EXPIRE_SQL = """
 DELETE FROM import_changes WHERE job_id = (SELECT id FROM import_jobs WHERE task_id = %s)
+"""
+
+# Makes entries of the change log such as those of an earlier version.
+FORGET_SUMMARIES_SQL = """
+UPDATE import_changes SET created_count = NULL, updated_count = NULL, deleted_count = NULL, skipped_count = NULL,
+    lowest_id = NULL, highest_id = NULL, first_updated = NULL, first_sku = NULL
 """
 
 
@@ -81,13 +87,19 @@ def test_products_of_an_import_are_found_whatever_happened_to_them_later(
     assert find(client, changed_by=task_id) == skus(range(20, 40)) | skus(range(50, ROWS)) - {"K-055"}
 
 
+@pytest.mark.parametrize(
+    ("forgotten", "edited"),
+    [("false", "id % 3 = 0"), ("id % 2 = 0", "sku < 'K-030'"), ("true", "id % 3 = 0")],
+    ids=["new log", "mixed log", "old log"],
+)
 def test_pages_of_a_large_import_are_the_same_in_each_order_as_those_of_a_small_one(
-    client: FlaskClient, runner: ImportRunner
+    client: FlaskClient, runner: ImportRunner, edited: str, forgotten: str
 ) -> None:
     url = runner.database_url
     run_import(runner, make_file(range(45), "old"))
     task_id = upload_and_run(client, runner, make_file(range(15, ROWS), "new"))["task_id"]
-    execute(url, "UPDATE products SET active = false, updated_at = clock_timestamp() WHERE id % 3 = 0")
+    execute(url, f"{FORGET_SUMMARIES_SQL} WHERE {forgotten}")
+    execute(url, f"UPDATE products SET active = false, updated_at = clock_timestamp() WHERE {edited}")
     execute(url, "DELETE FROM products WHERE id %% 11 = %s", [0])
     filters = [Filter(changed_by=task_id, **more) for more in ({}, {"active": True}, {"q": "new"}, {"name": "3"})]
     filters += [Filter(changed_since="2000-01-01T00:00:00+00:00"), Filter(changed_since="2999-01-01T00:00:00+00:00")]
@@ -108,6 +120,26 @@ def test_pages_of_a_large_import_are_the_same_in_each_order_as_those_of_a_small_
                 third = find_page(cursor, wanted, sorting, page=3, per_page=7, exact_total=True, thresholds=MANY)
                 assert third.products == everything.products[14:21]
                 assert third.total == everything.total
+
+
+@pytest.mark.parametrize("missing", ["delete", "deactivate"])
+def test_an_import_lists_its_products_alike_from_the_log_of_an_earlier_version(
+    client: FlaskClient, runner: ImportRunner, missing: str
+) -> None:
+    run_import(runner, make_file(range(45), "old"))
+    options = {"missing": missing, "missing_limit": "1"}
+    task_id = upload_and_run(client, runner, make_file(range(25, ROWS), "new"), **options)["task_id"]
+
+    def read_pages() -> list[Any]:
+        return [list_products(client, task_id, f"?per_page=13&page={page}") for page in range(1, 6)]
+
+    pages = read_pages()
+    removed = {"delete": "deleted", "deactivate": "deactivated"}[missing]
+    changes = [product["change"] for page in pages for product in page["products"]]
+    assert [changes.count(change) for change in ("created", "updated", removed)] == [15, 20, 25]
+    assert pages[0]["pagination"]["total"] == len(changes)
+    execute(runner.database_url, FORGET_SUMMARIES_SQL)
+    assert read_pages() == pages
 
 
 def test_a_list_never_hides_that_the_changes_of_a_job_are_not_known(client: FlaskClient, runner: ImportRunner) -> None:

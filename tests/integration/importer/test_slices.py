@@ -69,8 +69,9 @@ def test_slices_leave_out_the_ranges_that_are_written(database_url: str) -> None
 
 def test_written_ranges_beyond_the_checkpoint_are_kept_in_order_and_joined() -> None:
     parts = [Slice(make_job(), after, last) for after, last in ("ef", "cd", "ab", "de", "bc")]
-    states = []
-    checkpoint, written = "a", []
+    states: list[tuple[str, list[list[str]]]] = []
+    checkpoint: str = "a"
+    written: list[list[str]] = []
     for part in parts:
         checkpoint, written = add_written(checkpoint, written, part)
         states.append((checkpoint, written))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import resource
+import socket
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -219,6 +220,29 @@ def test_refused_and_unresolvable_hosts_are_reported(sender: Sender, free_port: 
     assert response.error == f"127.0.0.1 refused the connection to port {free_port}."
     response = post(sender, "http://no-such-host.invalid/")
     assert response.error == "The host name no-such-host.invalid cannot be resolved."
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_an_ipv6_address_without_a_port_has_the_default_port(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch, scheme: str, port: int
+) -> None:
+    looked_up: list[tuple[str, int]] = []
+
+    def look_up(host: str, port: int, **_: object) -> None:
+        looked_up.append((host, port))
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    post(sender, f"{scheme}://[2606:4700:4700::1111]/hooks")
+    assert looked_up == [("2606:4700:4700::1111", port)]
+
+
+@pytest.mark.parametrize("path", ["/ok/x", "/keepalive-close"])
+def test_a_long_body_arrives_unchanged(receiver: Receiver, sender: Sender, path: str) -> None:
+    body = bytes(range(256)) * 2000
+    for _ in range(2):
+        assert post(sender, receiver.url(path), body).success
+    assert {request.body for request in receiver.requests()} == {body}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from importer.columns import reject_file
 from importer.columns.product_file import FileOptions, open_product_file
 from importer.columns.reject_file import UNSPLITTABLE_CODES, encode_reject_file, encode_rejects, split_rejects
 from importer.errors import UnusableFile
@@ -110,6 +111,26 @@ def test_a_row_keeps_its_cells_or_fills_one_cell_if_it_cannot_be_split() -> None
     assert rows[1][:3] == ["", 'a "b"', "1,50"]
     assert rows[2][:1] == ['"x"y\tz\t2']
     assert [len(row) for row in rows] == [6, 6, 4]
+
+
+@given(
+    st.lists(st.text("ab,;\"' \n\r", max_size=12), min_size=1, max_size=6),
+    st.sampled_from([Dialect(), Dialect(quote="'"), Dialect(quote=""), Dialect(";"), Dialect(escaped=True)]),
+    st.integers(1, 3),
+)
+@example(['a,b" c" d,e', '"a",b,c', '"a,"",b",c,d', 'a," b",c', "a,b,'c'"], Dialect(), 3)
+def test_rows_are_written_as_they_are_only_if_their_cells_stay_the_same(
+    texts: list[str], dialect: Dialect, width: int
+) -> None:
+    rejects = [Reject(line, "invalid_active", 'Not "maybe".', text) for line, text in enumerate(texts, 2)]
+    file = b"".join(encode_reject_file(["sku"] * width, dialect, [rejects])).decode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reject_file._RejectLines, "_can_keep", lambda *_: False)
+        joined = b"".join(encode_reject_file(["sku"] * width, dialect, [rejects])).decode()
+    first, second = (
+        list(csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter)) for text in (file, joined)
+    )
+    assert first == second
 
 
 def test_an_unusual_delimiter_gets_a_separator_line() -> None:
