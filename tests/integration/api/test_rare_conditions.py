@@ -20,6 +20,7 @@ from models import Webhook, db
 from support.api import read_error, read_json
 from support.bulk import is_waiting_for_lock, open_transaction
 from support.database import execute
+from support.search_indexes import create_products
 from support.threads import Threads
 from support.waiting import wait_for
 from support.webhooks import Client, emit_events, list_deliveries, subscribe
@@ -84,6 +85,8 @@ def test_a_cancelled_vacuum_is_reported_as_a_problem_of_the_build(database_url: 
         with pytest.raises(IndexBuildError, match=r"^vacuum: canceling statement due to user request$"):
             search_indexes.build_indexes(database_url, [])
 
+    create_products(database_url, 100)
+    wait_for("the statistics", lambda: execute(database_url, search_indexes.COUNT_UNVACUUMED_SQL) == [(100,)])
     with contextlib.closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
         cursor.execute("LOCK TABLE products IN SHARE UPDATE EXCLUSIVE MODE")
         with Threads() as threads:

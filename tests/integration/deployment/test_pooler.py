@@ -135,11 +135,11 @@ def test_imports_can_be_confirmed_cancelled_retried_and_undone(
     # Cancelling ends a slice that hangs, although the web process reaches its backend only through the pooler.
     delay_slices(database_url, SLICE_SECONDS)
     second = client.upload(FILE.replace("new", "changed"))
-    wait_for("a slice that hangs", lambda: execute(database_url, SLEEPING_SLICES_SQL) == [(1,)])
+    wait_for("a slice that hangs", lambda: execute(database_url, SLEEPING_SLICES_SQL) != [(0,)])
     cancelled = client.call("POST", f"/imports/{second}/cancel", 202)
     assert (cancelled["status"], cancelled["updated_count"]) == ("cancelled", 0)
     wait_for(
-        "the end of that slice",
+        "the end of the slices",
         lambda: execute(database_url, SLEEPING_SLICES_SQL) == [(0,)],
         seconds=SLICE_SECONDS / 2,
     )
