@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from catalogue.search_thresholds import DEFAULT_THRESHOLDS, Thresholds
 
 # With a few hundred products the defaults fetch and count every match. The others make a search scan: with an exact
 # total, which allows it to scan from the end; with an estimate; and with scans that are abandoned because they find too
-# little, so that all matches are fetched in parallel.
+# little.
 EXACT_COUNTS = "fetches everything"
 THRESHOLDS = {
     EXACT_COUNTS: DEFAULT_THRESHOLDS,
@@ -19,8 +21,7 @@ THRESHOLDS = {
         max_sorted_recent_rows=20,
         max_serial_recent_rows=20,
     ),
-    "abandons scans and fetches in parallel": Thresholds(
-        min_parallel_rows=0,
+    "abandons scans": Thresholds(
         max_fetched_rows=10,
         small_catalogue_rows=0,
         max_counted_rows=0,
@@ -29,3 +30,6 @@ THRESHOLDS = {
         max_scan_rows=70,
     ),
 }
+
+# Starting parallel workers takes long, so few tests use this one.
+PARALLEL = replace(THRESHOLDS["abandons scans"], min_parallel_rows=0)

@@ -15,7 +15,7 @@ from catalogue.filters import Filter
 from catalogue.sorting import SORT_KEYS, Sorting
 from catalogue.text_matches import TEXT_COLUMNS
 from support.database import execute
-from support.search_strategies import EXACT_COUNTS, THRESHOLDS
+from support.search_strategies import EXACT_COUNTS, PARALLEL, THRESHOLDS
 
 WORDS = ["lamp", "Lampe", "BLUE", "100%", "a_b", "Straße", "İstanbul", "茶", "x\\y", "", "chair"]
 # Names in both parts of the index, some of which share all but their last letter.
@@ -124,11 +124,21 @@ def find_ids(cursor: Cursor, product_filter: Filter, sorting: Sorting) -> list[i
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_page_is_right_by_number_and_by_token(cursor: Cursor, strategy: str, indexes: str) -> None:
-    # Each filter is tried with a third of the sortings; other parameters of this test try the other thirds.
+    # Each filter is tried with a quarter of the sortings; other parameters of this test try the others.
     start = STRATEGIES.index(strategy) + INDEXES.index(indexes)
     for number, product_filter in enumerate(FILTERS):
-        for sorting in SORTINGS[(start + number) % 3 :: 3]:
+        for sorting in SORTINGS[(start + number) % 4 :: 4]:
             check_pages(cursor, product_filter, sorting, strategy, indexes)
+
+
+@pytest.mark.parametrize("indexes", ["with outdated indexes"], indirect=True)
+@pytest.mark.parametrize("product_filter", [Filter(q="lamp -blue"), Filter(q="blue"), Filter(name="lamp")])
+def test_many_matches_are_fetched_in_parallel(cursor: Cursor, product_filter: Filter, indexes: str) -> None:
+    sorting = Sorting("name")
+    expected = search.find_page(cursor, product_filter, sorting)
+    found = search.find_page(cursor, product_filter, sorting, thresholds=PARALLEL)
+    assert expected.products
+    assert found.products == expected.products
 
 
 def check_pages(cursor: Cursor, product_filter: Filter, sorting: Sorting, strategy: str, indexes: str) -> None:
