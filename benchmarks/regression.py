@@ -1,4 +1,4 @@
-"""Whether this checkout is slower than an older commit, the base: the short benchmark of CI.
+"""Whether this checkout is slower than an older commit, the base: in a minute or two.
 
     python -m benchmarks.regression [--base COMMIT] [--rows 50000] [--rounds 8] [--seconds 60]
 

@@ -9,7 +9,7 @@ from playwright.sync_api import CDPSession, Page, expect
 from support.browser import Site, cell, show_products
 
 WARM_UP_IMPORTS = 50
-IMPORTS = 200
+IMPORTS = 150
 AT_A_TIME = 10
 # V8 compiles code at its own pace, and the same page differs by this much between two collections. If each import left
 # a row of the history behind, there would be 8,000 nodes and 1,000 listeners more.

@@ -174,9 +174,10 @@ def test_the_application_conforms_to_its_document(
     script_id, person_id = create_user(database_url), create_user(database_url)
     key, session = create_key(database_url, script_id), create_session(database_url, person_id)
     variables = {"ACCESS_KEY": key, "ACCESS_SESSION": session, "RECEIVER": receiver.url("/ok/")}
-    run_schemathesis(
-        processes, free_port, tmp_path, ["--config-file", str(ROOT / "schemathesis.toml"), "run"], **variables
-    )
+    # Random values find hardly anything that the limits of each parameter do not, and take a third of the time.
+    options = ("--phases", "examples,coverage,stateful")
+    arguments = ["--config-file", str(ROOT / "schemathesis.toml"), "run", *options]
+    run_schemathesis(processes, free_port, tmp_path, arguments, **variables)
 
 
 @pytest.mark.timeout(SCHEMATHESIS_SECONDS + 60)
