@@ -5,9 +5,9 @@
 The benchmark generates a catalogue and runs its own PostgreSQL, web process and worker. The plain COPY is psycopg2's
 `copy_expert` of the same query into /dev/null. It runs before every export, which its ratio refers to. The time of an
 export starts with the first byte of the request and ends with the last byte of the file. Bulk changes are timed from
-the request to the end of their job, whoever runs it. The search indexes are built once in a round, before its first
-change, and not between the changes, which would take several times as long as these. The deletion of all products is
-timed alone, and while clients read lists and one of them slowly downloads an export.
+the request to the end of their job, in the web process or in a worker. The search indexes are built once in a round,
+before its first change, and not between the changes, which would take several times as long as these. The deletion of
+all products is timed alone, and while clients read lists and one of them slowly downloads an export.
 
 The exit status is 1 if a median misses its bar.
 """

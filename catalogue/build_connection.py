@@ -12,7 +12,7 @@ from database.connect import Component, connect
 from database.listen import Listener
 from database.running_imports import find_running_import
 
-# How often a build looks for running jobs. Usually a notification tells of a job at once; none arrives behind a pooler.
+# How often a build looks for running jobs. A notification tells of a job at once, but none arrives behind a pooler.
 JOB_CHECK_SECONDS = 1
 
 

@@ -23,7 +23,7 @@ function ask(address) {
   const request = { headers: { Accept: 'application/json' }, signal: AbortSignal.timeout(TIMEOUT_MS) };
   const cache = address.endsWith('.json') ? 'default' : 'no-store';
   const answer = fetch(address, { ...request, cache }).then((response) => ({ response, arrivedAt: Date.now() }));
-  // Whoever takes the answer handles its failure.
+  // The code that takes the answer handles its failure.
   answer.catch(() => {});
   answers.set(address, answer);
 }

@@ -207,7 +207,7 @@ def test_pages_count_the_rows_again_only_if_they_have_changed(
     assert totals(q="b") == [2, 2, 2]
     assert totals(q="a", reason="missing_sku") == [2, 2, 2]
     assert counted == [4, 2, 2]
-    # Whoever removes rows begins with the first line or ends with the last one.
+    # Rows are removed from the first line on, or up to the last one.
     execute(runner.database_url, "DELETE FROM import_rejects WHERE line = 2")
     assert totals() == [3, 3, 3]
     assert totals(q="b") == [2, 2, 2]

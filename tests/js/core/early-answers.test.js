@@ -37,7 +37,7 @@ test('after the first screen, early answers are outdated', async () => {
   assert.deepEqual(await getJson('/api/a'), { from: 'fetch' });
 });
 
-test('whoever has given up does not get an early answer', async () => {
+test('an aborted request does not get an early answer', async () => {
   answerEarly('/api/a');
   const controller = new AbortController();
   controller.abort();
