@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
@@ -9,8 +11,8 @@ from catalogue.filters import Filter
 from catalogue.text_matches import TEXT_COLUMNS
 
 SAMPLE_ROWS = 4_000
-# An estimate needs at least this many matches in the sample.
-MIN_SAMPLED_MATCHES = 20
+# With this many matches in the sample, the standard error of the share is a quarter of it.
+MIN_SAMPLED_MATCHES = 16
 
 # OFFSET 0 makes PostgreSQL convert each text once, whatever the number of comparisons.
 SAMPLE_SQL = """
@@ -22,8 +24,16 @@ SELECT count(*), count(*) FILTER (WHERE {condition}) FROM (
 LOWER_TEXTS_SQL = sql.SQL(", ").join(sql.SQL("lower({0}) AS {0}").format(sql.Identifier(name)) for name in TEXT_COLUMNS)
 
 
-def sample_share(cursor: Cursor, product_filter: Filter, catalogue_rows: int) -> float:
-    """Return the share of all products that matches a filter; 0 if the sample has too few matches for an estimate.
+@dataclass(frozen=True)
+class SampledShare:
+    """The share of all products that matches a filter; it is a rough guess unless it `is_reliable`."""
+
+    value: float
+    is_reliable: bool
+
+
+def sample_share(cursor: Cursor, product_filter: Filter, catalogue_rows: int) -> SampledShare:
+    """Return the share of all products that matches a filter, from a sample.
 
     `catalogue_rows` says about how many products there are. Changes a setting of the planner in the caller's
     transaction.
@@ -36,4 +46,4 @@ def sample_share(cursor: Cursor, product_filter: Filter, catalogue_rows: int) ->
         )
     )
     sampled, matching = cursor.fetchone() or (0, 0)
-    return matching / sampled if matching >= MIN_SAMPLED_MATCHES else 0.0
+    return SampledShare(matching / max(1, sampled), matching >= MIN_SAMPLED_MATCHES)

@@ -32,7 +32,6 @@ from catalogue.search_sql import (
     PAGE_OF_IDS_SQL,
     PAGE_OF_SCAN_SQL,
     PLAN_FREELY_SQL,
-    PLAN_MATCHES_IN_PARALLEL_SQL,
     PLAN_ORDERED_SCAN_SQL,
     PLAN_RECENT_IN_PARALLEL_SQL,
     PLAN_SERIALLY_SQL,
@@ -206,8 +205,9 @@ class _Search:
     def _find_sampled(self) -> list[Row]:
         """Return the page for a filter of which only a sample tells how many products match."""
         max_fetched_rows = self._thresholds.max_fetched_rows
-        share = sample_share(self._cursor, self._filter, self._catalogue_rows)
-        if share * self._catalogue_rows < max_fetched_rows:
+        sampled = sample_share(self._cursor, self._filter, self._catalogue_rows)
+        share = sampled.value
+        if not sampled.is_reliable or share * self._catalogue_rows < max_fetched_rows:
             rows = self._fetch_matches(max_fetched_rows + 1)
             if self.total <= max_fetched_rows:
                 return rows
@@ -242,7 +242,7 @@ class _Search:
                 return self._scan_and_filter(min(1.0, share * self._catalogue_rows / (highest - lowest + 1)))
         return self._fetch_by_changed_ids()
 
-    def _fetch_matches(self, max_rows: int | None = None, *, in_parallel: bool = False) -> list[Row]:
+    def _fetch_matches(self, max_rows: int | None = None) -> list[Row]:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
         key = sql.SQL(self._sorting.key.expression)
         chain = _find_chain(self._cursor, self._filter, self.generations)
@@ -259,9 +259,7 @@ class _Search:
             for part, condition in zip(split_by_age(chain), [*([indexed] * len(chain)), recent], strict=True)
         ]
         plan = PLAN_FREELY_SQL
-        if use_indexes and in_parallel:
-            plan = PLAN_MATCHES_IN_PARALLEL_SQL
-        elif use_indexes:
+        if use_indexes:
             lags = search_indexes.has_many_recent(self._cursor, chain, self._thresholds.max_serial_recent_rows)
             plan = PLAN_RECENT_IN_PARALLEL_SQL if lags else PLAN_WITH_INDEXES_SQL
         rows = self._execute(
@@ -350,8 +348,7 @@ class _Search:
                 return rows
         if self._changed is not None and self._sorting.by == "id":
             return self._fetch_by_changed_ids()
-        are_many = share * self._catalogue_rows >= self._thresholds.min_parallel_rows
-        return self._fetch_matches(in_parallel=are_many)
+        return self._fetch_matches()
 
     def _bound_of_scan(self) -> sql.Composable:
         """Return a condition that all matches meet and that shortens a scan in the order of changes or ids."""

@@ -15,11 +15,6 @@ PLAN_SERIALLY_SQL = PLAN_FREELY_SQL + "; SET LOCAL max_parallel_workers_per_gath
 PLAN_WITH_INDEXES_SQL = PLAN_SERIALLY_SQL + "; SET LOCAL enable_seqscan = off"
 # Unless there are so many recent products that reading them takes longer.
 PLAN_RECENT_IN_PARALLEL_SQL = PLAN_FREELY_SQL + "; SET LOCAL enable_seqscan = off"
-# Many matches take long to read. The planner would not read them in parallel, because it expects few.
-PLAN_MATCHES_IN_PARALLEL_SQL = (
-    PLAN_RECENT_IN_PARALLEL_SQL + "; SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0;"
-    " SET LOCAL min_parallel_table_scan_size = 0"
-)
 PLAN_ORDERED_SCAN_SQL = PLAN_WITH_INDEXES_SQL + "; SET LOCAL enable_bitmapscan = off"
 
 COUNT_SQL = "SELECT count(*) FROM products WHERE {part} AND {condition}"

@@ -17,7 +17,6 @@ class Thresholds:
     - `deep_offset_rows`: beyond this offset, a scan starts at the nearer end and prefers index-only scans.
     - `min_scan_rows`: a scan that filters may always read this many products.
     - `max_scan_rows`: a search does not use such a scan if it expects to read more products than this.
-    - `min_parallel_rows`: if at least this many products match, parallel workers help to fetch them.
     - `max_sorted_recent_rows`: beyond this number of recent products, sorting or filtering them takes longer than
       reading the whole table in parallel, so search indexes other than that of texts no longer help.
     - `max_serial_recent_rows`: beyond this number, parallel workers help to look for a text in the recent products.
@@ -29,7 +28,6 @@ class Thresholds:
     deep_offset_rows: int = 10_000
     min_scan_rows: int = 2_000
     max_scan_rows: int = 100_000
-    min_parallel_rows: int = 20_000
     max_sorted_recent_rows: int = 50_000
     max_serial_recent_rows: int = 20_000
 

@@ -58,7 +58,7 @@ def default_settings() -> dict[str, str]:
     return {
         "listen_addresses": "",
         "port": str(PORT),
-        "shared_buffers": f"{min(1024, max(128, _memory_bytes() // 4 // MB))}MB",
+        "shared_buffers": f"{min(4096, max(128, _memory_bytes() // 4 // MB))}MB",
         "max_wal_size": "4GB",
         "min_wal_size": "1GB",
         "checkpoint_timeout": "15min",

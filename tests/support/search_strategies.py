@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from catalogue.search_thresholds import DEFAULT_THRESHOLDS, Thresholds
 
 # With a few hundred products the defaults fetch and count every match. The others make a search scan: with an exact
@@ -30,6 +28,3 @@ THRESHOLDS = {
         max_scan_rows=70,
     ),
 }
-
-# Starting parallel workers takes long, so few tests use this one.
-PARALLEL = replace(THRESHOLDS["abandons scans"], min_parallel_rows=0)

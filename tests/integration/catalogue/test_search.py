@@ -15,7 +15,7 @@ from catalogue.filters import Filter
 from catalogue.sorting import SORT_KEYS, Sorting
 from catalogue.text_matches import TEXT_COLUMNS
 from support.database import execute
-from support.search_strategies import EXACT_COUNTS, PARALLEL, THRESHOLDS
+from support.search_strategies import EXACT_COUNTS, THRESHOLDS
 
 WORDS = ["lamp", "Lampe", "BLUE", "100%", "a_b", "Straße", "İstanbul", "茶", "x\\y", "", "chair"]
 # Names in both parts of the index, some of which share all but their last letter.
@@ -129,16 +129,6 @@ def test_every_page_is_right_by_number_and_by_token(cursor: Cursor, strategy: st
     for number, product_filter in enumerate(FILTERS):
         for sorting in SORTINGS[(start + number) % 4 :: 4]:
             check_pages(cursor, product_filter, sorting, strategy, indexes)
-
-
-@pytest.mark.parametrize("indexes", ["with outdated indexes"], indirect=True)
-@pytest.mark.parametrize("product_filter", [Filter(q="lamp -blue"), Filter(q="blue"), Filter(name="lamp")])
-def test_many_matches_are_fetched_in_parallel(cursor: Cursor, product_filter: Filter, indexes: str) -> None:
-    sorting = Sorting("name")
-    expected = search.find_page(cursor, product_filter, sorting)
-    found = search.find_page(cursor, product_filter, sorting, thresholds=PARALLEL)
-    assert expected.products
-    assert found.products == expected.products
 
 
 def check_pages(cursor: Cursor, product_filter: Filter, sorting: Sorting, strategy: str, indexes: str) -> None:
