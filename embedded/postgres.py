@@ -59,6 +59,8 @@ def default_settings() -> dict[str, str]:
         "listen_addresses": "",
         "port": str(PORT),
         "shared_buffers": f"{min(4096, max(128, _memory_bytes() // 4 // MB))}MB",
+        # The writers of an import wait for each other when the buffers are full.
+        "wal_buffers": "64MB",
         "max_wal_size": "4GB",
         "min_wal_size": "1GB",
         "checkpoint_timeout": "15min",

@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -48,22 +49,48 @@ class StoredUpload(NamedTuple):
     sha256: str
 
 
-class UploadPart(io.BufferedRandom):
-    """A file that is written once, from its start to its end. `sha256` is the checksum of what was written.
+class HashedFile(io.FileIO):
+    """A file that is written once, from its start to its end, and hashed by a thread meanwhile.
 
     The checksum is SHA-256. On processors with instructions for it, as those of servers have, it is the fastest strong
     hash of hashlib: twice as fast as BLAKE2b.
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(io.FileIO(path, "x+"), UPLOAD_BUFFER_BYTES)
-        self.path = path
-        self.sha256 = hashlib.sha256()
+        super().__init__(path, "x+")
+        self._sha256 = hashlib.sha256()
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="upload-hash")
+        self._hashing: Future[None] | None = None
 
     def write(self, data: Buffer, /) -> int:
-        """Write data at the end of the file."""
-        self.sha256.update(data)
-        return super().write(data)
+        """Write data at the end of the file; wait until the data before it is hashed."""
+        written = super().write(data)
+        self._wait()
+        self._hashing = self._executor.submit(self._sha256.update, bytes(memoryview(data)[:written]))
+        return written
+
+    def hexdigest(self) -> str:
+        """Return the checksum of what was written, in hex."""
+        self._wait()
+        return self._sha256.hexdigest()
+
+    def close(self) -> None:
+        """Close the file and end the thread."""
+        self._executor.shutdown()
+        super().close()
+
+    def _wait(self) -> None:
+        if self._hashing:
+            self._hashing.result()
+
+
+class UploadPart(io.BufferedRandom):
+    """The buffered `HashedFile` of an upload."""
+
+    def __init__(self, path: Path) -> None:
+        self.hashed_file = HashedFile(path)
+        super().__init__(self.hashed_file, UPLOAD_BUFFER_BYTES)
+        self.path = path
 
 
 class UploadFolder:
@@ -99,7 +126,7 @@ class UploadFolder:
         os.fsync(part.fileno())
         part.path = part.path.rename(self._folder / name)
         sync_folder(self._folder)
-        stored = StoredUpload(part.path, part.seek(0, io.SEEK_END), part.sha256.hexdigest())
+        stored = StoredUpload(part.path, part.seek(0, io.SEEK_END), part.hashed_file.hexdigest())
         part.close()
         del self._parts[id(stream)]
         return stored

@@ -20,7 +20,7 @@ from importer.jobs import lease, repository
 from importer.pipeline.bulk_sql import CREATE_STAGING_TABLE_SQL, STAGED_COLUMNS, render_find, render_write
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import SLICE_PLANNER_SETTINGS_SQL, Slice, staging_table
-from importer.pipeline.slices import count_staged_rows, plan_slices, render_remaining
+from importer.pipeline.slices import count_staged, plan_slices, render_remaining
 from importer.pipeline.stage import ANALYZE_STAGING_TABLE_SQL
 from importer.pipeline.transactions import StaleSlice, write_with_retries
 from importer.pipeline.writers import record_slice, write_slices
@@ -106,7 +106,7 @@ def _write_slice(run: Run, part: Slice, *, change: BulkChange, keep_change_log: 
             raise StaleSlice
         if change.deletes and written:
             record_event(cursor, "product.bulk_deleted", {"count": written})
-        found = count_staged_rows(cursor, part)
+        found, _ = count_staged(cursor, part)
         values = {
             "updated": 0 if change.deletes else written,
             "removed": written if change.deletes else 0,

@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import HAS_NO_PRODUCTS_SQL, SLICE_PLANNER_SETTINGS_SQL, Slice
-from importer.pipeline.slices import count_staged_rows, plan_slices
+from importer.pipeline.slices import count_staged, plan_slices
 from importer.pipeline.transactions import StaleSlice, write_with_retries
 from importer.pipeline.writers import record_slice, write_slices
 from webhook_service import has_import_subscribers
@@ -92,14 +92,15 @@ def _write_slice(run: Run, part: Slice, *, keep_change_log: bool) -> None:
 def _write_products(cursor: Cursor, part: Slice, *, keep_change_log: bool) -> SliceCounts:
     """Write the products of a slice with their change log and their event, in the caller's transaction."""
     has_subscriber = has_import_subscribers(cursor)
+    rows, keys = count_staged(cursor, part)
     if part.job.mode != "update":
         cursor.execute(part.render(HAS_NO_PRODUCTS_SQL))
         if cursor.fetchone() == (True,):
             cursor.execute(part.render_insert(keep_change_log=keep_change_log, has_subscriber=has_subscriber))
             (inserted,) = cursor.fetchone() or (0,)
-            return SliceCounts(count_staged_rows(cursor, part), keys=inserted, created=inserted)
+            return SliceCounts(rows, keys, created=inserted)
     cursor.execute(part.render_merge(keep_change_log=keep_change_log, has_subscriber=has_subscriber))
-    keys, new, changed, skipped, inserted, updated = cursor.fetchone() or ()
+    new, changed, skipped, inserted, updated = cursor.fetchone() or ()
     if (new, changed) != (inserted, updated):
         raise StaleSlice
-    return SliceCounts(count_staged_rows(cursor, part), keys, inserted, updated, skipped)
+    return SliceCounts(rows, keys, inserted, updated, skipped)

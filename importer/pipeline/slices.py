@@ -1,4 +1,4 @@
-"""Splitting staged rows into slices, and comparing a slice with the catalogue.
+"""Splitting staged rows into slices.
 
 A slice is one short transaction, so an import never locks products for long. It has a range of keys, and locks its
 products in the order of their keys, so concurrent imports cannot deadlock.
@@ -7,7 +7,6 @@ products in the order of their keys, so concurrent imports cannot deadlock.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
@@ -16,42 +15,24 @@ from psycopg2.extensions import cursor as Cursor
 from database.advisory_locks import mark_work
 from database.connect import transaction
 from importer.jobs.repository import Job
-from importer.pipeline.slice_sql import COUNT_STAGED_ROWS_SQL, Slice, staging_table
+from importer.pipeline.slice_sql import COUNT_STAGED_SQL, Slice, staging_table
 
 SAMPLED_KEYS_PER_SLICE = 1000
 PRODUCTS = sql.Identifier("products")
 
-COUNT_REMAINING_ROWS_SQL = "SELECT count(*) FROM {rows} WHERE {remaining}"
 # The last key of each slice: evenly spread keys of a sample, and the last key of all. Any keys would do, but these make
 # slices of similar size.
 FIND_SLICE_ENDS_SQL = """
 SELECT key FROM (
-    SELECT key, row_number() OVER (ORDER BY key) AS place, count(*) OVER () AS sampled
+    SELECT key, row_number() OVER (ORDER BY key) AS place, count(*) OVER () AS sampled,
+        greatest(1, round(count(*) OVER () / {keys_per_slice}::numeric))::bigint AS slices
     FROM {sample} WHERE {remaining}
-) keys WHERE place * {slices} / sampled <> (place - 1) * {slices} / sampled
+) keys WHERE place * slices / sampled <> (place - 1) * slices / sampled
 UNION (SELECT key FROM {rows} WHERE {remaining} ORDER BY key DESC LIMIT 1)
 ORDER BY key
 """
 SAMPLE_SQL = "{table} TABLESAMPLE SYSTEM ({percent})"
 PRODUCT_KEYS_SQL = '(SELECT lower(sku) COLLATE "C" AS key FROM {products}) products'
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How many different keys a slice has, and how many of them the import would create, update or skip."""
-
-    keys: int = 0
-    created: int = 0
-    updated: int = 0
-    skipped: int = 0
-
-    def __add__(self, other: Comparison) -> Comparison:
-        return Comparison(
-            self.keys + other.keys,
-            self.created + other.created,
-            self.updated + other.updated,
-            self.skipped + other.skipped,
-        )
 
 
 def plan_slices(connection: Connection, job: Job, slice_rows: int) -> list[Slice]:
@@ -132,13 +113,12 @@ def _plan(
 
     `rows` is a table with the column `key`, and `sample` a sample of it.
     """
-    parts = {"rows": rows, "remaining": remaining}
+    # The sample has all keys if a slice is small.
+    keys_per_slice = sql.Literal(min(slice_rows, SAMPLED_KEYS_PER_SLICE))
+    parts = {"rows": rows, "remaining": remaining, "sample": sample, "keys_per_slice": keys_per_slice}
     with transaction(connection) as cursor:
         mark_work(cursor, job.id)
-        cursor.execute(sql.SQL(COUNT_REMAINING_ROWS_SQL).format(**parts))
-        (remaining_rows,) = cursor.fetchone() or (0,)
-        slices = sql.Literal(max(1, -(-remaining_rows // slice_rows)))
-        cursor.execute(sql.SQL(FIND_SLICE_ENDS_SQL).format(**parts, sample=sample, slices=slices))
+        cursor.execute(sql.SQL(FIND_SLICE_ENDS_SQL).format(**parts))
         ends = [row[0] for row in cursor.fetchall()]
     return [Slice(job, after, last) for after, last in itertools.pairwise([checkpoint, *ends])]
 
@@ -148,14 +128,8 @@ def _render_sample(table: sql.Composable, slice_rows: int) -> sql.Composable:
     return sql.SQL(SAMPLE_SQL).format(table=table, percent=sql.Literal(percent))
 
 
-def compare_slice(cursor: Cursor, part: Slice) -> Comparison:
-    """Compare a slice with the catalogue, in the caller's transaction."""
-    cursor.execute(part.render_comparison())
-    return Comparison(*(cursor.fetchone() or ()))
-
-
-def count_staged_rows(cursor: Cursor, part: Slice) -> int:
-    """Return the number of staged rows of a slice, duplicates included."""
-    cursor.execute(part.render(COUNT_STAGED_ROWS_SQL))
-    (rows,) = cursor.fetchone() or (0,)
-    return int(rows)
+def count_staged(cursor: Cursor, part: Slice) -> tuple[int, int]:
+    """Return how many staged rows a slice has, and how many different keys."""
+    cursor.execute(part.render(COUNT_STAGED_SQL))
+    rows, keys = cursor.fetchone() or (0, 0)
+    return int(rows), int(keys)

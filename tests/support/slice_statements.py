@@ -124,10 +124,6 @@ def render_statements() -> dict[str, tuple[str, sql.Composable]]:
             "A range of keys without products, with a change log and a subscribed webhook.",
             make_slice().render_insert(**complete),
         ),
-        "slice_comparison": (
-            "The comparison that looks ahead during a merge.",
-            make_slice().render_comparison(),
-        ),
         "slice_outcomes": (
             "The comparison of a check, which records what the import would do with each row.",
             render_outcomes(make_slice(), 3),

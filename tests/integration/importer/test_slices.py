@@ -11,7 +11,7 @@ from psycopg2 import sql
 
 from database.connect import Component, connected
 from importer.pipeline.slice_sql import Slice, staging_table
-from importer.pipeline.slices import add_written, count_staged_rows, plan_slices, render_remaining
+from importer.pipeline.slices import add_written, count_staged, plan_slices, render_remaining
 from support.database import execute
 from support.slice_statements import STAGING_TABLE, make_job
 
@@ -40,7 +40,7 @@ def test_slices_are_of_similar_size_and_cover_every_remaining_row_once(
     with connected(database_url, Component.IMPORTER) as connection:
         slices = plan_slices(connection, job, 250)
         with connection, connection.cursor() as cursor:
-            sizes = [count_staged_rows(cursor, part) for part in slices]
+            sizes = [count_staged(cursor, part)[0] for part in slices]
     assert sum(sizes) == remaining
     assert len(slices) == remaining / 250
     assert all(100 <= size <= 500 for size in sizes)

@@ -1,10 +1,7 @@
 -- Mode upsert, short rows accepted: the fields that a row lacks are NULL, and keep their values.
 WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MATERIALIZED (
     SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.updated_at, p.version,
-        CASE WHEN write OR skip THEN s."sku" END AS "sku",
-        CASE WHEN write OR skip THEN s."name" END AS "name",
-        CASE WHEN write OR skip THEN s."description" END AS "description",
-        CASE WHEN write OR skip THEN s."active" END AS "active",
+        s."sku", s."name", s."description", s."active",
         CASE WHEN p."name" <> s."name" THEN p."name" END AS "previous_name",
         CASE WHEN p."description" <> s."description" THEN p."description" END AS "previous_description",
         CASE WHEN p."active" <> s."active" THEN p."active" END AS "previous_active"
@@ -24,7 +21,7 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
             OR p."active" <> s."active" AS write,
             false AS skip
     ) w
-    ORDER BY s.key
+    WHERE write OR skip ORDER BY s.key
 ), inserted AS (
     INSERT INTO products ("sku", "name", "description", "active", created_at, updated_at)
     SELECT "sku", coalesce("name", ''), coalesce("description", ''), coalesce("active", true),
@@ -83,6 +80,6 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
     ) entries
     GROUP BY entry
 )
-SELECT count(*), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new),
-    count(*) FILTER (WHERE skip), (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
+SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new), count(*) FILTER (WHERE skip),
+    (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
 FROM compared

@@ -1,7 +1,7 @@
 -- A file that has only SKUs, with a change log: it creates products but updates none.
 WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MATERIALIZED (
     SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.updated_at, p.version,
-        CASE WHEN write OR skip THEN s."sku" END AS "sku"
+        s."sku"
     FROM (
         SELECT DISTINCT ON (key) * FROM "import_staging_7_5eed5eed"
         WHERE key > 'k-0100' AND key <= 'k-0200' ORDER BY key, number DESC
@@ -16,7 +16,7 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
             OR false AS write,
             false AS skip
     ) w
-    ORDER BY s.key
+    WHERE write OR skip ORDER BY s.key
 ), inserted AS (
     INSERT INTO products ("sku", created_at, updated_at)
     SELECT "sku",
@@ -31,6 +31,6 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
         (SELECT NULL::text[] AS skipped) s
     WHERE created IS NOT NULL OR skipped IS NOT NULL
 )
-SELECT count(*), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new),
-    count(*) FILTER (WHERE skip), (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
+SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new), count(*) FILTER (WHERE skip),
+    (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
 FROM compared

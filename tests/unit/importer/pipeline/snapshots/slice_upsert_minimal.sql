@@ -1,10 +1,7 @@
 -- Mode upsert, all columns, without a change log and without a subscriber.
 WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MATERIALIZED (
     SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.updated_at, p.version,
-        CASE WHEN write OR skip THEN s."sku" END AS "sku",
-        CASE WHEN write OR skip THEN s."name" END AS "name",
-        CASE WHEN write OR skip THEN s."description" END AS "description",
-        CASE WHEN write OR skip THEN s."active" END AS "active"
+        s."sku", s."name", s."description", s."active"
     FROM (
         SELECT DISTINCT ON (key) * FROM "import_staging_7_5eed5eed"
         WHERE key > 'k-0100' AND key <= 'k-0200' ORDER BY key, number DESC
@@ -21,7 +18,7 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
             OR p."active" <> s."active" AS write,
             false AS skip
     ) w
-    ORDER BY s.key
+    WHERE write OR skip ORDER BY s.key
 ), inserted AS (
     INSERT INTO products ("sku", "name", "description", "active", created_at, updated_at)
     SELECT "sku", "name", "description", coalesce("active", true),
@@ -37,6 +34,6 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
         AND p.updated_at IS NOT DISTINCT FROM compared.updated_at
     RETURNING p.id
 )
-SELECT count(*), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new),
-    count(*) FILTER (WHERE skip), (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
+SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new), count(*) FILTER (WHERE skip),
+    (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
 FROM compared
