@@ -179,13 +179,18 @@ def empty_catalogue(url: str) -> None:
 
 def wait_until_idle(url: str) -> None:
     """Let the product and the database finish the work of the previous step, so that it does not slow the next one."""
+    wait_for_product(url)
+    settle(url)
+
+
+def wait_for_product(url: str) -> None:
+    """Let the product finish the work of the previous step: it builds search indexes and delivers to webhooks."""
     connection = psycopg2.connect(url)
     connection.autocommit = True
     with connection.cursor() as cursor:
         while search_indexes.find_due(cursor) or is_building_indexes(cursor) or is_delivering(cursor):
             time.sleep(POLL_SECONDS)
     connection.close()
-    settle(url)
 
 
 def settle(url: str) -> None:

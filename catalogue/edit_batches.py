@@ -12,7 +12,7 @@ from psycopg2.extras import Json
 
 from access.audit import Origin
 from catalogue.edits import EditedProduct, record_edits
-from catalogue.search import ProductRow
+from catalogue.page_search import ProductRow
 from catalogue.selection import MAX_ID
 from database.serializers import format_timestamp
 from webhook_service import INSERT_UPDATED_SQL

@@ -1,0 +1,39 @@
+"""How many products match a filter, and which generations of a search index help to find them."""
+
+from __future__ import annotations
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from catalogue import search_indexes
+from catalogue.filters import Filter
+from catalogue.index_generations import Generation, split_by_age
+from catalogue.search_indexes import ACTIVE_INDEX, TEXT_INDEX, Generations
+from catalogue.search_sql import COUNT_SQL, PLAN_FREELY_SQL, PLAN_SERIALLY_SQL, union_all
+from catalogue.search_thresholds import DEFAULT_THRESHOLDS, Thresholds
+
+
+def count(cursor: Cursor, product_filter: Filter, generations: Generations) -> int:
+    """Return exactly how many products match; `generations` are those of the search indexes."""
+    # Counting matches of a text means that there are many, which one scan of the table finds faster than indexes.
+    is_scan = product_filter.has_text and product_filter.changes is None
+    condition = product_filter.scan_condition() if is_scan else product_filter.condition()
+    chain = () if product_filter.is_empty or is_scan else find_chain(cursor, product_filter, generations)
+    plan = PLAN_SERIALLY_SQL if chain or product_filter.is_empty else PLAN_FREELY_SQL
+    counts = [sql.SQL(COUNT_SQL).format(part=part, condition=condition) for part in split_by_age(chain)]
+    cursor.execute(sql.SQL(f"{plan}; SELECT sum(count)::bigint FROM ({{}}) counts").format(union_all(counts)))
+    (total,) = cursor.fetchone() or (0,)
+    return int(total)
+
+
+def find_chain(cursor: Cursor, product_filter: Filter, generations: Generations) -> tuple[Generation, ...]:
+    """Return the generations of the search index that finds the products that match a filter, if one can help."""
+    if product_filter.has_text:
+        return generations.get(TEXT_INDEX, ()) if product_filter.is_indexable else ()
+    return skip_lagging(cursor, generations.get(ACTIVE_INDEX, ()), DEFAULT_THRESHOLDS)
+
+
+def skip_lagging(cursor: Cursor, chain: tuple[Generation, ...], thresholds: Thresholds) -> tuple[Generation, ...]:
+    """Return a chain, or none if there are so many recent products that reading the whole table is faster."""
+    lags = chain and search_indexes.has_many_recent(cursor, chain, thresholds.max_sorted_recent_rows)
+    return () if lags else chain
