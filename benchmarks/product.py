@@ -36,7 +36,7 @@ KB_PER_MB = 1024
 IS_BUILDING_INDEXES_SQL = """
 SELECT EXISTS (
     SELECT FROM pg_stat_activity
-    WHERE application_name = %s AND query ~* '^(CREATE|DROP|VACUUM)' AND state = 'active'
+    WHERE application_name = %s AND query ~* '^(CREATE|DROP|VACUUM|REINDEX)' AND state = 'active'
 )
 """
 IS_DELIVERING_SQL = "SELECT EXISTS (SELECT FROM webhook_deliveries WHERE status = 'pending')"

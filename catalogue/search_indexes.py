@@ -21,13 +21,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg2
-from psycopg2 import errors, sql
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_index_builds
 from catalogue.build_connection import BuildConnection, BuildYielded, JobWatch
 from catalogue.index_generations import EPOCH, Generation, find_chain, parse_generation
 from catalogue.index_plans import plan_generations
+from catalogue.table_upkeep import keep_up
 from catalogue.text_matches import JOINED_TEXTS
 from database.advisory_locks import SEARCH_INDEX_BUILD_KEY, try_lock
 from database.connect import Component, connected
@@ -41,9 +42,6 @@ log = logging.getLogger(__name__)
 # build reads the whole table.
 MAX_RECENT_ROWS = 10_000
 MAX_RECENT_SHARE = 0.001
-# VACUUM reads the table and all its indexes, which takes about as long as indexing two products in a hundred. So a
-# build vacuums the table when there are more new and dead rows than this share of all products.
-MAX_UNVACUUMED_SHARE = 0.05
 
 # `client_connection_check_interval` makes PostgreSQL stop the build when its worker has died.
 BUILD_SETTINGS_SQL = """
@@ -108,9 +106,6 @@ ESTIMATE_ROWS_SQL = """
 SELECT (pg_relation_size(oid) / current_setting('block_size')::int
     * CASE WHEN reltuples > 0 AND relpages > 0 THEN reltuples / relpages ELSE 30 END)::bigint
 FROM pg_class WHERE oid = 'products'::regclass
-"""
-COUNT_UNVACUUMED_SQL = """
-SELECT n_ins_since_vacuum + n_dead_tup FROM pg_stat_user_tables WHERE relid = 'products'::regclass
 """
 READ_STATE_SQL = f"""
 SELECT ARRAY(SELECT relname::text FROM ({LIST_INDEXES_SQL}) indexes WHERE indisvalid), ({ESTIMATE_ROWS_SQL})
@@ -228,7 +223,7 @@ def _count_recent(cursor: Cursor, cutoff: datetime, limit: int) -> int:
 def build_indexes(
     url: str, kinds: Iterable[str] = KINDS, *, pooled: bool = False, watch: JobWatch | None = None
 ) -> bool:
-    """Build another generation of each of these kinds and drop those that it replaces; vacuum the table if needed.
+    """Build another generation of each of these kinds and drop those that it replaces; also keep up the table.
 
     Returns False, without building, if another process is building. Raises `IndexBuildError` if an index cannot be
     built; the others are built nevertheless. Readers and writers carry on meanwhile.
@@ -243,8 +238,7 @@ def build_indexes(
         problems: dict[str, str] = {}
         try:
             _drop_unused(build)
-            if problem := _try_vacuum(build):
-                problems["vacuum"] = problem
+            problems |= keep_up(build.connection, build.cursor, estimate_rows)
             for kind, generations in _plan(build.cursor, kinds).items():
                 for generation in generations:
                     if problem := _try_build(build, kind, generation):
@@ -293,22 +287,6 @@ def _count_parallel_workers(cursor: Cursor) -> int:
     """Return how many processes may help to build an index, so that a build uses at most half of the cores."""
     cores = read_cores(cursor)
     return max(0, cores // 2 - 1) if cores else 0
-
-
-def _try_vacuum(build: _Build) -> str | None:
-    """Vacuum the table if many rows are new or dead; return what is wrong if PostgreSQL cancels that.
-
-    It refreshes the planner's statistics and the visibility map. Counts and deep pages need that map at once, so it
-    comes before the indexes.
-    """
-    build.cursor.execute(COUNT_UNVACUUMED_SQL)
-    (rows,) = build.cursor.fetchone() or (0,)
-    if rows > MAX_UNVACUUMED_SHARE * estimate_rows(build.cursor):
-        try:
-            build.connection.run("VACUUM (ANALYZE) products")
-        except errors.QueryCanceled as error:
-            return str(error).strip()
-    return None
 
 
 def _plan(cursor: Cursor, kinds: Iterable[str]) -> dict[str, list[Generation]]:

@@ -152,6 +152,7 @@ class Console:
     errors: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
     allowed: list[str] = field(default_factory=list)
+    tolerated: list[str] = field(default_factory=list)
 
     def allow(self, text: str) -> None:
         """Expect errors that contain this text: the test provokes them."""
@@ -160,6 +161,10 @@ class Console:
     def allow_status(self, status: int) -> None:
         """Expect the error that Chromium writes about a response with this status."""
         self.allow(f"status of {status}")
+
+    def tolerate_status(self, status: int) -> None:
+        """Accept the error that Chromium writes about a response with this status: it may occur."""
+        self.tolerated.append(f"status of {status}")
 
     def watch(self, page: Page) -> None:
         """Collect the errors of a page."""
@@ -175,7 +180,8 @@ class Console:
 
     def check(self) -> None:
         """Fail on errors that no test expected, and on expected errors that did not occur."""
-        assert [error for error in self.errors if not any(text in error for text in self.allowed)] == []
+        accepted = [*self.allowed, *self.tolerated]
+        assert [error for error in self.errors if not any(text in error for text in accepted)] == []
         occurred = [*self.errors, *self.late]
         assert [text for text in self.allowed if not any(text in error for error in occurred)] == []
 

@@ -55,6 +55,11 @@ def find_skus(url: str, product_filter: Filter) -> tuple[list[str], int]:
         return [product.sku for product in page.products], page.total
 
 
+def touch(url: str, rows: int) -> None:
+    """Change the products with the lowest ids."""
+    execute(url, "UPDATE products SET name = name || '.', updated_at = clock_timestamp() WHERE id <= %s", (rows,))
+
+
 @contextmanager
 def open_transaction(url: str) -> Iterator[Connection]:
     """Hold a transaction open that has changed a product, so that a build waits for its end."""

@@ -13,7 +13,7 @@ from flask import Flask
 
 from api.products.export import _client_of
 from api.sse import JobEvent, JobSubscription, StreamHub
-from catalogue import search_indexes
+from catalogue import search_indexes, table_upkeep
 from catalogue.export import ExportLimitExceeded, ExportLimits, _BlockQueue
 from catalogue.search_indexes import IndexBuildError
 from models import Webhook, db
@@ -86,7 +86,7 @@ def test_a_cancelled_vacuum_is_reported_as_a_problem_of_the_build(database_url: 
             search_indexes.build_indexes(database_url, [])
 
     create_products(database_url, 100)
-    wait_for("the statistics", lambda: execute(database_url, search_indexes.COUNT_UNVACUUMED_SQL) == [(100,)])
+    wait_for("the statistics", lambda: execute(database_url, table_upkeep.COUNT_UNVACUUMED_SQL) == [(100,)])
     with contextlib.closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
         cursor.execute("LOCK TABLE products IN SHARE UPDATE EXCLUSIVE MODE")
         with Threads() as threads:

@@ -23,6 +23,7 @@ from support.search_indexes import (
     find_skus,
     list_indexes,
     open_transaction,
+    touch,
 )
 from support.waiting import wait_for
 
@@ -37,11 +38,6 @@ def count_products(url: str, generation: Generation) -> int:
 def count_indexes(url: str) -> int:
     """Return how many indexes the generations of all kinds need."""
     return sum(len(search_indexes.SEARCH_INDEXES[kind]) * len(chain) for kind, chain in find_generations(url).items())
-
-
-def touch(url: str, rows: int) -> None:
-    """Change the products with the lowest ids."""
-    execute(url, "UPDATE products SET name = name || '.', updated_at = clock_timestamp() WHERE id <= %s", (rows,))
 
 
 def test_a_build_indexes_only_what_has_changed_and_merges_small_generations(
@@ -103,27 +99,6 @@ def test_many_texts_get_several_generations_that_count_one_by_one(
         statement = "UPDATE products SET updated_at = clock_timestamp() WHERE id BETWEEN %s AND %s"
         execute(database_url, statement, (first, first + 24))
     assert [len(build_next()) for _ in range(4)] == [1, 2, 3, 4]
-
-
-def test_a_build_vacuums_only_after_many_changes(database_url: str) -> None:
-    def read_statistics() -> tuple[int, int]:
-        columns = "vacuum_count, n_ins_since_vacuum + n_dead_tup"
-        statement = f"SELECT {columns} FROM pg_stat_user_tables WHERE relname = 'products'"
-        ((vacuums, rows),) = execute(database_url, statement)
-        return vacuums, rows
-
-    create_products(database_url, 1_000)
-    wait_for("the statistics", lambda: read_statistics()[1] == 1_000)
-    assert search_indexes.build_indexes(database_url)
-    assert read_statistics() == (1, 0)
-    touch(database_url, 40)
-    wait_for("the statistics", lambda: read_statistics()[1] == 40)
-    assert search_indexes.build_indexes(database_url)
-    assert read_statistics()[0] == 1
-    touch(database_url, 80)
-    wait_for("the statistics", lambda: read_statistics()[1] >= 80)
-    assert search_indexes.build_indexes(database_url)
-    assert read_statistics()[0] == 2
 
 
 def test_searches_use_the_merged_generations_until_the_new_one_is_complete(
