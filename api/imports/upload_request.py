@@ -57,10 +57,11 @@ class HashedFile(io.FileIO):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "x+")
+        # `close` needs them even if the file cannot be opened.
         self._sha256 = hashlib.sha256()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="upload-hash")
         self._hashing: Future[None] | None = None
+        super().__init__(path, "x+")
 
     def write(self, data: Buffer, /) -> int:
         """Write data at the end of the file; wait until the data before it is hashed."""
