@@ -135,6 +135,8 @@ def test_new_deliveries_appear_but_never_move_an_open_row(page: Page, site: Site
     emit_events(site, 1)
     expect(page.get_by_test_id("delivery-row")).to_have_count(1)
     expect(row(page).get_by_test_id("delivery-status")).to_have_text("Delivered")
+    # The first delivery brings the chart, which is above the rows.
+    expect(page.get_by_test_id("hours-chart")).to_be_visible()
     row(page).get_by_test_id("delivery-open").click()
     expect(page.get_by_role("region", name="Request body")).to_be_visible()
     before = page.get_by_test_id("delivery-detail").bounding_box()
