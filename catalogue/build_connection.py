@@ -12,7 +12,7 @@ from database.connect import Component, connect
 from database.listen import Listener
 from database.running_imports import find_running_import
 
-# How often a build looks for running jobs. A notification tells of a job at once, but none arrives behind a pooler.
+# A build checks for running jobs this often. A notification wakes it at once, but behind a pooler none arrives.
 JOB_CHECK_SECONDS = 1
 
 

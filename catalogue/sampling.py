@@ -26,7 +26,7 @@ LOWER_TEXTS_SQL = sql.SQL(", ").join(sql.SQL("lower({0}) AS {0}").format(sql.Ide
 
 @dataclass(frozen=True)
 class SampledShare:
-    """The share of all products that matches a filter; it is a rough guess unless it `is_reliable`."""
+    """The share of all products that matches a filter. `value` is a rough guess unless `is_reliable` is true."""
 
     value: float
     is_reliable: bool

@@ -23,9 +23,9 @@ SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
 SET LOCAL enable_hashjoin = off; SET LOCAL random_page_cost = 1.1; SET LOCAL jit = off
 """
 
-# The last row of each key counts. `compared` has only the rows that are written or skipped, because storing the others
-# would take a fifth of the time when few products change. All products of a slice get the same `updated_at`, read after
-# the snapshot was taken, so no product's `updated_at` goes back.
+# The last row of each key counts. `compared` has only the rows that are written or skipped, so that the others are not
+# stored. All products of a slice get the same `updated_at`, read after the snapshot was taken, so no product's
+# `updated_at` goes back.
 COMPARED_SQL = """
 WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MATERIALIZED (
     SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.updated_at, p.version,
