@@ -34,6 +34,7 @@ from database.migrate import UnsupportedServer, sqlalchemy_url, upgrade_database
 from database.pooled_connections import autocommitting, check_connections
 from database.statement_timeout import limit_statements
 from importer.pipeline.runner import ImportRunner
+from importer.storage.locations import prepare_storage
 from models import ImportJob, db
 from secret_key import load_secret_key
 
@@ -70,7 +71,7 @@ class NoSessions(SessionInterface):
 
 
 class Application(Flask):
-    """A Flask application whose uploads are written straight to UPLOAD_DIR."""
+    """A Flask application whose uploads are written straight to the storage."""
 
     request_class = UploadRequest
     json_provider_class = JsonProvider
@@ -88,7 +89,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     try:
         settings = settings or config.load()
         url = settings.require_database_url()
-        config.make_folder("UPLOAD_DIR", settings.upload_dir)
+        storage = prepare_storage(settings)
         secret_key = load_secret_key(settings)
         upgrade_database(url)
     except (config.ConfigError, UnsupportedServer) as error:
@@ -148,6 +149,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     routes.register(app)
     app.cli.add_command(commands.users_group)
     app.cli.add_command(commands.keys_group)
+    app.extensions["storage"] = storage
     app.extensions["bulk_runs"] = BulkRuns(ImportRunner.from_settings(settings))
     app.extensions["streams"] = StreamHub(
         lambda: connect(url, Component.STREAMS),

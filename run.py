@@ -33,7 +33,6 @@ def main() -> int:
     """Run the product until it is stopped; return the exit status."""
     try:
         settings = config.load()
-        config.make_folder("UPLOAD_DIR", settings.upload_dir)
         options = LaunchOptions(
             root=config.ROOT,
             data_dir=config.make_folder("DATA_DIR", settings.data_dir),

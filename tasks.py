@@ -17,7 +17,9 @@ from celery_app import RUN_IMPORT, celery, wake_import
 from database.migrate import UnsupportedServer, upgrade_database
 from importer.jobs.reaper import Reaper, ReaperSettings
 from importer.jobs.retention import HistoryRetention, Retention
+from importer.jobs.stored_files import StoredFileReaper
 from importer.pipeline.runner import ImportRunner
+from importer.storage.locations import open_storage
 from webhooks.process import DispatcherProcess
 
 log = logging.getLogger(__name__)
@@ -31,8 +33,9 @@ SECONDS_PER_HOUR = 3600
 settings = config.load()
 retention = Retention(settings.preview_hours, settings.retry_hours, settings.undo_days)
 history = HistoryRetention(settings.history_days, settings.reject_days, settings.sample_days)
+Companion = Reaper | StoredFileReaper | SearchIndexBuilder | DispatcherProcess
 # The threads that this worker has started.
-companions: list[Reaper | SearchIndexBuilder | DispatcherProcess] = []
+companions: list[Companion] = []
 
 
 @celery.task(name=RUN_IMPORT)  # type: ignore[untyped-decorator]
@@ -86,8 +89,9 @@ def start_threads(sender: Any, **_: Any) -> None:
         return
     url = settings.require_database_url()
     access = AccessRetention(settings.audit_retention_days, settings.session_idle_hours * SECONDS_PER_HOUR)
-    reaper_settings = ReaperSettings(url, settings.upload_dir, retention, history, settings.sweep_seconds, access)
+    reaper_settings = ReaperSettings(url, retention, history, settings.sweep_seconds, access)
     _start(Reaper(reaper_settings, worker=sender.hostname, wake=wake_import))
+    _start(StoredFileReaper(url, open_storage(settings)))
     _start(SearchIndexBuilder(url, pooled=settings.transaction_pooler))
 
 
@@ -108,7 +112,7 @@ def wait_for_dispatcher(**_: Any) -> None:
     _join(DispatcherProcess, DISPATCHER_STOP_SECONDS)
 
 
-def _start(companion: Reaper | SearchIndexBuilder | DispatcherProcess) -> None:
+def _start(companion: Companion) -> None:
     companions.append(companion)
     companion.start()
 

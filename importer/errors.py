@@ -66,6 +66,14 @@ class UnusableFile(ImportFailure):
     """The file as a whole cannot be imported."""
 
 
+class Interruption(Exception):
+    """The job cannot go on now, but later: it stops in good order and continues with another message."""
+
+    def __init__(self, reason: ImportFailure) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
 class LeaseLost(Exception):
     """Another worker holds the lease, or the job has ended. Unwritten work must be discarded."""
 

@@ -53,6 +53,7 @@ pytest_plugins = [
     "support.scheduling",
     "support.team",
     "support.url_rules",
+    "support.storage_fixtures",
     "support.webhook_fixtures",
 ]
 

@@ -18,6 +18,7 @@ from api.errors import ApiError, ErrorType
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, announce_job, find_job, record_action, starter_name
 from api.imports.options import RetryOptionsSchema, UndoQuerySchema, UndoRequestSchema
 from api.imports.schemas import ImportSchema
+from api.imports.storage import FILE_GONE, STORAGE_UNAVAILABLE, delete_file, require_file
 from api.imports.undo_schemas import EXAMPLE_PLAN, UndoPlanSchema
 from api.openapi import INVALID_PARAMETER, OPTIONAL_BODY, Blueprint, load_optional_body
 from api.schemas import MessageSchema
@@ -47,7 +48,6 @@ TOO_MANY_MISSING = ErrorType(
 )
 ALREADY_ENDED = ErrorType(409, "already_ended", "The import has completed, so there is nothing to cancel.")
 NOT_RETRYABLE = ErrorType(409, "not_retryable", "The import has completed, so it cannot be retried.")
-FILE_GONE = ErrorType(409, "file_gone", "The file is no longer stored. Upload it again.")
 NOT_UNDOABLE = ErrorType(409, "not_undoable", "This import wrote no products, so there is nothing to undo.")
 UNDO_BLOCKED = ErrorType(
     409,
@@ -100,7 +100,7 @@ def cancel_import(task_id: str) -> tuple[Response, int]:
 @blueprint.document(operationId="retryImport", requestBody=OPTIONAL_BODY)
 @blueprint.accepts(RetryOptionsSchema, location="json", check=False)
 @blueprint.returns(202, ImportSchema, "The import waits for a worker.")
-@blueprint.raises(IMPORT_NOT_FOUND, INVALID_PARAMETER, NOT_RETRYABLE, FILE_GONE, JOB_BUSY)
+@blueprint.raises(IMPORT_NOT_FOUND, INVALID_PARAMETER, NOT_RETRYABLE, FILE_GONE, JOB_BUSY, STORAGE_UNAVAILABLE)
 def retry_import(task_id: str) -> tuple[Response, int]:
     """Retry an import
 
@@ -116,9 +116,7 @@ def retry_import(task_id: str) -> tuple[Response, int]:
     options = load_optional_body(RetryOptionsSchema())
     if "preview" in options:
         options["wants_preview"] = options.pop("preview")
-    upload_dir = current_app.config["SETTINGS"].upload_dir
-    if job.kind == "import" and job.status != "completed" and not (upload_dir / job.stored_name).exists():
-        raise FILE_GONE.exception()
+    require_file(job)
 
     def retry(cursor: Cursor, key: str) -> None:
         before = find_job(key)
@@ -211,8 +209,7 @@ def delete_import(task_id: str) -> Response:
         actions.delete(connection, key, origin)
     # Only an import has a file. The reaper of a worker removes a file that cannot be removed now.
     if stored_name:
-        with contextlib.suppress(OSError):
-            (current_app.config["SETTINGS"].upload_dir / stored_name).unlink()
+        delete_file(stored_name)
     return jsonify(message=f"{name} was deleted.")
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response, current_app, jsonify
+from flask import Response, jsonify
 from marshmallow import RAISE, Schema, ValidationError, fields, validates_schema
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import select
 
 from api.errors import ApiError, ErrorType
-from api.imports.actions import FILE_GONE, JOB_BUSY, run_action
+from api.imports.actions import JOB_BUSY, run_action
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job, record_action
 from api.imports.schemas import ImportSchema
+from api.imports.storage import FILE_GONE, STORAGE_UNAVAILABLE, require_file
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.request_fields import MAX_DIGITS, NO_NUL_PATTERN, REQUIRED_MESSAGE, Text, is_storable
 from api.response_fields import integer, nested_list, text, timestamp
@@ -23,7 +24,7 @@ from importer.files.fixes import RowFix, ValueFix
 from importer.files.header_search import MAX_COLUMNS
 from importer.jobs import fixes as stored_fixes
 from importer.jobs.fixes import MAX_FIXES, MAX_FIXES_CHARACTERS
-from models import ImportFix, ImportJob, db
+from models import ImportFix, db
 
 blueprint = Blueprint("fixes", __name__, url_prefix="/api/imports", tag="Imports")
 
@@ -205,7 +206,9 @@ def list_fixes(task_id: str) -> Response:
     example={"fixes": [{"column": "Active", "value": "maybe", "replacement": "no"}]},
 )
 @blueprint.returns(202, ImportSchema, "The fixes are stored, and the import waits for a worker.")
-@blueprint.raises(IMPORT_NOT_FOUND, INVALID_FIXES, INVALID_PARAMETER, NOT_FIXABLE, FILE_GONE, JOB_BUSY)
+@blueprint.raises(
+    IMPORT_NOT_FOUND, INVALID_FIXES, INVALID_PARAMETER, NOT_FIXABLE, FILE_GONE, JOB_BUSY, STORAGE_UNAVAILABLE
+)
 def add_fixes(body: dict[str, Any], task_id: str) -> tuple[Response, int]:
     """Fix values and rows of an import
 
@@ -219,7 +222,7 @@ def add_fixes(body: dict[str, Any], task_id: str) -> tuple[Response, int]:
     """
     given = [ValueFix(**fix) if "column" in fix else RowFix(**fix) for fix in body["fixes"]]
     given = [fix._replace(value=fix.value.strip()) if isinstance(fix, ValueFix) else fix for fix in given]
-    _require_file(find_job(task_id))
+    require_file(find_job(task_id))
 
     def add(cursor: Cursor, key: str) -> None:
         try:
@@ -240,7 +243,7 @@ def add_fixes(body: dict[str, Any], task_id: str) -> tuple[Response, int]:
 @blueprint.delete("/<task_id>/fixes/<fix_id>", parameters=FIX_ID)
 @blueprint.document(operationId="deleteFix")
 @blueprint.returns(202, ImportSchema, "The fix is deleted, and the import waits for a worker.")
-@blueprint.raises(IMPORT_NOT_FOUND, FIX_NOT_FOUND, NOT_FIXABLE, FILE_GONE, JOB_BUSY)
+@blueprint.raises(IMPORT_NOT_FOUND, FIX_NOT_FOUND, NOT_FIXABLE, FILE_GONE, JOB_BUSY, STORAGE_UNAVAILABLE)
 def delete_fix(task_id: str, fix_id: str) -> tuple[Response, int]:
     """Delete a fix
 
@@ -249,7 +252,7 @@ def delete_fix(task_id: str, fix_id: str) -> tuple[Response, int]:
     job = find_job(task_id)
     if not (fix_id.isascii() and fix_id.isdigit() and len(fix_id) <= MAX_DIGITS):
         raise FIX_NOT_FOUND.exception()
-    _require_file(job)
+    require_file(job)
 
     def delete(cursor: Cursor, key: str) -> None:
         try:
@@ -264,11 +267,3 @@ def delete_fix(task_id: str, fix_id: str) -> tuple[Response, int]:
 def _describe(fix: ValueFix | RowFix) -> dict[str, Any]:
     """Return a fix for the audit log. Of a row it has the line only, because a row may have thousands of cells."""
     return fix._asdict() if isinstance(fix, ValueFix) else {"line": fix.line}
-
-
-def _require_file(job: ImportJob) -> None:
-    """Raise the 409 if the file of an import that could be read again no longer exists."""
-    if job.kind == "import" and job.status != "completed":
-        upload_dir = current_app.config["SETTINGS"].upload_dir
-        if not (upload_dir / job.stored_name).exists():
-            raise FILE_GONE.exception()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
-import uuid
 from pathlib import PurePath
 from typing import Any
 
@@ -18,13 +16,8 @@ from api.errors import BODY_TOO_LARGE, REQUEST_TIMEOUT, ApiError, ErrorType
 from api.imports.file_names import ACCEPTED_NAMES, ACCEPTED_SUFFIXES, clean_filename
 from api.imports.jobs import announce_job, record_action, starter_name
 from api.imports.options import UploadFormSchema, UploadOptionsSchema
-from api.imports.upload_request import (
-    UPLOAD_BUFFER_BYTES,
-    UPLOAD_ENDPOINT,
-    SeveralFiles,
-    UploadFolder,
-    remove_parts,
-)
+from api.imports.storage import DISK_FULL, STORAGE_ERROR, delete_file, storage_error
+from api.imports.upload_request import UPLOAD_ENDPOINT, FormUpload, SeveralFiles, remove_upload
 from api.openapi import INVALID_PARAMETER, Blueprint, load
 from api.response_fields import EXAMPLE_TASK_ID, text
 from api.response_fields import uuid as uuid_field
@@ -35,7 +28,7 @@ from models import ImportJob, ImportLog, db
 log = logging.getLogger(__name__)
 
 blueprint = Blueprint("uploads", __name__, url_prefix="/api", tag="Imports")
-blueprint.teardown_app_request(remove_parts)
+blueprint.teardown_app_request(remove_upload)
 
 FILENAME_MAX_CHARACTERS = 255
 # What the body may contain in addition to the file: boundaries, headers and form fields.
@@ -43,6 +36,7 @@ MULTIPART_OVERHEAD_BYTES = 65_536
 # The options that say what an import may do to the products, for the audit log.
 RECORDED_OPTIONS = ("mode", "missing", "wants_preview", "file_size", "file_sha256")
 MAX_DISCARDED_BYTES = 256_000_000
+DISCARDED_BLOCK_BYTES = 1 << 20
 
 INVALID_FILE = ErrorType(400, "invalid_file", "Send the CSV file or workbook in the multipart field `file`.", ("file",))
 SEVERAL_FILES = ErrorType(400, "several_files", "The form has several files. Upload them one by one.", ("file",))
@@ -52,10 +46,6 @@ FORM_TOO_LARGE = ErrorType(
     "The form has more than 100 fields, or a field of more than 500 KB. Send only the file and the options.",
 )
 FILE_TOO_LARGE = ErrorType(413, BODY_TOO_LARGE.code, "The file is larger than the limit of 2,048 MB.")
-STORAGE_ERROR = ErrorType(500, "storage_error", "The server could not store the file. Check UPLOAD_DIR and try again.")
-DISK_FULL = ErrorType(
-    507, "disk_full", "The server's disk is full. The file was not stored. Free some space and try again."
-)
 
 # What multipart/form-data looks like, in OpenAPI's form.
 DISPOSITION = {"schema": {"type": "string"}, "example": 'form-data; name="file"; filename="products.csv"'}
@@ -117,15 +107,16 @@ def upload_file() -> tuple[Response, int]:
     file = _read_file()
     filename = _check_filename(file.filename or "")
     options = load(UploadOptionsSchema(), request.form)
-    task_id = uuid.uuid4()
+    upload = FormUpload.of_request()
+    task_id = upload.task_id
     try:
-        stored = UploadFolder.of_request().keep(file.stream, f"{task_id}.upload")
+        stored = upload.keep()
     except OSError as error:
-        raise _storage_error(error) from error
+        raise storage_error(error) from error
     values = {
         "task_id": task_id,
         "filename": filename,
-        "stored_name": stored.path.name,
+        "stored_name": stored.name,
         "file_size": stored.size,
         "file_sha256": stored.sha256,
         "wants_preview": options.pop("preview", False),
@@ -135,7 +126,7 @@ def upload_file() -> tuple[Response, int]:
     try:
         _insert_job(values)
     except Exception:
-        stored.path.unlink(missing_ok=True)
+        delete_file(stored.name)
         raise
     announce_job(str(task_id))
     return jsonify(task_id=str(task_id), filename=filename, status="pending"), 202
@@ -173,7 +164,7 @@ def _read_file() -> FileStorage:
         _discard_rest()
         raise FORM_TOO_LARGE.exception() from None
     except OSError as error:
-        raise _storage_error(error) from error
+        raise storage_error(error) from error
     if file is None:
         raise INVALID_FILE.exception(details={"reason": "missing"})
     return file
@@ -209,7 +200,7 @@ def allow_large_body() -> None:
 
 def _discard_rest() -> None:
     """Remove what was stored of a form that is refused, and discard what was not read of it."""
-    UploadFolder.of_request().remove_parts()
+    FormUpload.of_request().remove()
     _discard((request.content_length or MAX_DISCARDED_BYTES) - request.stream.tell())
 
 
@@ -219,7 +210,7 @@ def _discard(length: int) -> None:
     stream = request.environ["wsgi.input"]
     # A client that is too slow or gone does not see the response.
     with contextlib.suppress(OSError):
-        while length > 0 and (data := stream.read(min(length, UPLOAD_BUFFER_BYTES))):
+        while length > 0 and (data := stream.read(min(length, DISCARDED_BLOCK_BYTES))):
             length -= len(data)
 
 
@@ -229,10 +220,3 @@ def _file_too_large() -> ApiError:
         f"The file is larger than the limit of {limit_mb:,} MB. Split it, or compress it as .csv.gz.",
         details={"limit_megabytes": limit_mb},
     )
-
-
-def _storage_error(error: OSError) -> ApiError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return DISK_FULL.exception()
-    log.error("Could not store an upload: %s", error)
-    return STORAGE_ERROR.exception()

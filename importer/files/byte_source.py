@@ -31,6 +31,6 @@ def open_byte_source(
     except BaseException:
         packed.close()
         raise
-    if packed.compression != "none":
+    if packed.needs_copy:
         packed.close()
     return WorkbookFile(unpacked, sheet or SheetChoice(), compression=packed.compression, after_read=after_read)

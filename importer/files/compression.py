@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import gzip
 import io
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -97,20 +96,25 @@ def ignore_progress(_share: float) -> None:
 
 
 class _RawFile(io.BufferedReader):
-    """The bytes of a file on disk. Adds what it reads to the checksum of a stored file.
+    """The bytes of a file. Adds what it reads to the checksum of a stored file.
 
     Calls `after_read` after each read.
     """
 
     def __init__(self, file: Path | StoredFile, after_read: Callable[[], None]) -> None:
-        super().__init__(file.open() if isinstance(file, StoredFile) else io.FileIO(file))
+        raw = file.open() if isinstance(file, StoredFile) else io.FileIO(file)
+        super().__init__(raw)
+        self.is_on_disk = isinstance(raw, io.FileIO)
         self._stored_file = file if isinstance(file, StoredFile) else None
         self._after_read = after_read
 
     def read(self, size: int | None = -1, /) -> bytes:
         position = self.tell()
-        data = super().read(size)
-        if self._stored_file is not None:
+        if self._stored_file is None:
+            data = super().read(size)
+        else:
+            with self._stored_file.reading():
+                data = super().read(size)
             self._stored_file.add(position, data)
         self._after_read()
         return data
@@ -144,7 +148,8 @@ class CompressedFile:
         self._at_start = True
         self._raw = _RawFile(file, self._report)
         try:
-            self._size_bytes = os.fstat(self._raw.fileno()).st_size
+            self._size_bytes = self._raw.seek(0, io.SEEK_END)
+            self._raw.seek(0)
             self.compression = _find_compression(self._raw.read(MAGIC_BYTES))
             self._raw.seek(0)
             self._stream = self._open_stream()
@@ -175,12 +180,17 @@ class CompressedFile:
         """Whether the decompressed file is an OLE file or a ZIP archive, as workbooks are."""
         return self._start.startswith((OLE_MAGIC, ZIP_MAGIC))
 
+    @property
+    def needs_copy(self) -> bool:
+        """Whether `unpack` writes a file: this one is compressed, or not on this machine's disk."""
+        return self.compression != "none" or not self._raw.is_on_disk
+
     def unpack(self) -> IO[bytes]:
         """Return the decompressed file as an open file on disk: itself, or a temporary file that has no name.
 
         Raises `UnusableFile` as `read` does, and if the disk is full.
         """
-        if self.compression == "none":
+        if not self.needs_copy:
             self._raw.seek(0)
             return self._raw
         self._at_start = False

@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
@@ -24,9 +23,6 @@ from importer.jobs.log_messages import log_message
 from importer.jobs.repository import BUMP_REVISION_SQL
 from importer.jobs.retention import HistoryRetention, Retention
 
-# A file without a job belongs to an upload that is still running or has been broken off. If nothing was written to it
-# for this long, the upload counts as broken off.
-STALE_UPLOAD_SECONDS = 24 * 3600
 # How many jobs are looked up at a time.
 BATCH_JOBS = 100
 
@@ -53,10 +49,6 @@ WHERE finished_at < clock_timestamp() - make_interval(days => %s) AND {HAS_ENDED
 ORDER BY finished_at LIMIT {BATCH_JOBS}
 """
 DELETE_OLD_MAPPINGS_SQL = "DELETE FROM import_mappings WHERE used_at < clock_timestamp() - make_interval(days => %s)"
-FILE_IS_EXPIRED_SQL = f"""
-SELECT {HAS_ENDED_SQL} AND coalesce(retry_until < clock_timestamp(), true)
-FROM import_jobs WHERE stored_name = %s
-"""
 # Finds the rows of a batch in the order of an index, and deletes them by their physical addresses. The next batch
 # starts after them, so it does not scan the index entries of deleted rows again.
 DELETE_BATCH_SQL = """
@@ -318,15 +310,3 @@ def delete_details(
         # The time is only checked after a batch, so even the shortest deletion deletes something.
         if time.monotonic() > ends_at:
             return False
-
-
-def delete_expired_files(connection: Connection, upload_dir: Path, now: float) -> None:
-    """Delete the files of jobs that can no longer be retried, and stale files without a job; `now` in Unix seconds."""
-    for path in [*upload_dir.glob("*.upload"), *upload_dir.glob("*.part")]:
-        with transaction(connection) as cursor:
-            cursor.execute(FILE_IS_EXPIRED_SQL, (path.name,))
-            row = cursor.fetchone()
-        # Another worker may delete the same file.
-        with contextlib.suppress(FileNotFoundError):
-            if row == (True,) or (row is None and path.stat().st_mtime < now - STALE_UPLOAD_SECONDS):
-                path.unlink()

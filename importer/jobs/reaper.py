@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
 
@@ -63,7 +62,6 @@ class ReaperSettings:
     """What a reaper needs to know; `interval_seconds` is the time between two rounds."""
 
     database_url: str
-    upload_dir: Path
     retention: Retention
     history: HistoryRetention
     interval_seconds: float
@@ -85,7 +83,6 @@ class Reaper(threading.Thread):
         self._stopping = threading.Event()
         # In the seconds of `time.monotonic`.
         self._deletion_due = 0.0
-        self._file_deletion_due = 0.0
 
     def stop(self) -> None:
         """Ask the thread to end after its current step."""
@@ -113,9 +110,6 @@ class Reaper(threading.Thread):
         remove_worker(connection, self._worker)
 
     def _delete_expired(self, connection: Connection) -> None:
-        if time.monotonic() >= self._file_deletion_due:
-            cleanup.delete_expired_files(connection, self._settings.upload_dir, time.time())
-            self._file_deletion_due = time.monotonic() + DELETE_EXPIRED_SECONDS
         # If something is left to delete, the next round continues.
         if time.monotonic() < self._deletion_due:
             return

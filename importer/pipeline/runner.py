@@ -6,7 +6,6 @@ import contextlib
 import gc
 import logging
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import psycopg2
 import psycopg2.errors
@@ -14,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 import config
 from database.connect import Component, connected, transaction
-from importer.errors import FailureKind, ImportFailure, Interrupted, LeaseLost, UnusableFile
+from importer.errors import FailureKind, ImportFailure, Interrupted, Interruption, LeaseLost, UnusableFile
 from importer.files.stored_file import StoredFile
 from importer.files.workbook.workbook_file import DEFAULT_WORKBOOK_LIMITS, WorkbookLimits
 from importer.jobs import cleanup, lease, repository, speeds
@@ -33,6 +32,8 @@ from importer.pipeline.stage import ReadLimits, is_staged, stage_file
 from importer.pipeline.transactions import CANCELLATIONS, explain
 from importer.pipeline.undo import undo_import
 from importer.pipeline.writers import default_writers
+from importer.storage.locations import open_storage
+from importer.storage.storage import Storage
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class ImportRunner:
     """
 
     database_url: str
-    upload_dir: Path
+    storage: Storage
     chunk_rows: int
     slice_rows: int
     max_rows: int
@@ -112,7 +113,7 @@ class ImportRunner:
         """Return the runner for the settings of a worker; raises `ConfigError` if DATABASE_URL is not set."""
         return cls(
             database_url=settings.require_database_url(),
-            upload_dir=settings.upload_dir,
+            storage=open_storage(settings),
             chunk_rows=settings.chunk_rows,
             slice_rows=settings.slice_rows,
             max_rows=settings.max_rows,
@@ -166,6 +167,8 @@ class ImportRunner:
                 return True
             except LeaseLost:
                 self._abandon(connection, job)
+            except Interruption as interruption:
+                return self._stop(run, interruption.reason)
             except ImportFailure as failure:
                 self._fail(run, failure, event="refused" if isinstance(failure, UnusableFile) else "failed")
             except psycopg2.errors.DiskFull:
@@ -191,7 +194,7 @@ class ImportRunner:
         return False
 
     def _stop(self, run: Run, reason: ImportFailure) -> bool:
-        """Release the lease after PostgreSQL cancelled a statement. Return whether the job continues with a message."""
+        """Release the lease of a job that cannot go on now. Return whether it continues with a message."""
         if not lease.release(run.connection, run.job, reason=reason):
             self._abandon(run.connection, run.job)
             return False
@@ -210,7 +213,6 @@ class ImportRunner:
         if job.kind == "bulk":
             self._change_products(run)
             return
-        path = self.upload_dir / job.stored_name
         if not is_staged(run.connection, job):
             limits = ReadLimits(
                 self.chunk_rows,
@@ -220,7 +222,7 @@ class ImportRunner:
                 self.max_rejects,
                 self.workbook_limits,
             )
-            stored_file = StoredFile(path, job.file_size, job.file_sha256)
+            stored_file = StoredFile(self.storage, job.stored_name, job.file_size, job.file_sha256)
             try:
                 stage_file(run, stored_file, limits)
             except UnusableFile:
@@ -247,7 +249,14 @@ class ImportRunner:
                 keep_change_log=keep_change_log,
             )
         self._complete(run)
-        path.unlink(missing_ok=True)
+        self._delete_file(job)
+
+    def _delete_file(self, job: repository.Job) -> None:
+        """Delete the file of a completed import; the reaper deletes one that the storage does not delete now."""
+        try:
+            self.storage.delete(job.stored_name)
+        except OSError as error:
+            log.warning("%s: its file could not be deleted now: %s", job.label, error)
 
     def _change_products(self, run: Run) -> None:
         """Take the job of a bulk change to its end; raises what `run` handles."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import config
 from celery_app import IMPORTS_QUEUE, RUN_IMPORT, create_celery
 from importer.pipeline.runner import ImportRunner
+from importer.storage.folder import FolderStorage
 from support.database import execute
 
 
@@ -22,13 +24,19 @@ def create_runner(settings: config.Settings, **changes: Any) -> ImportRunner:
     return replace(ImportRunner.from_settings(settings), **{"writers": 1, **changes})
 
 
+def folder_of(runner: ImportRunner) -> Path:
+    """Return the folder where a runner finds the files of imports."""
+    assert isinstance(runner.storage, FolderStorage)
+    return runner.storage.folder
+
+
 def create_job(runner: ImportRunner, content: bytes, filename: str = "products.csv", *, announced: bool = False) -> str:
     """Store a file and insert its job as an upload does; return the task id.
 
     For an `announced` job, the reaper of a worker sends no message within the first 30 s.
     """
     task_id = str(uuid.uuid4())
-    (runner.upload_dir / f"{task_id}.upload").write_bytes(content)
+    (folder_of(runner) / f"{task_id}.upload").write_bytes(content)
     execute(
         runner.database_url,
         "INSERT INTO import_jobs (task_id, filename, stored_name, file_size, announced_at)"

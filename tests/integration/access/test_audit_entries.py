@@ -17,6 +17,7 @@ from support.api import create_product, read_error, read_json
 from support.audit import read_actions, read_entries
 from support.database import execute
 from support.imports import post_file, request_action, run_job, upload, upload_and_run
+from support.jobs import folder_of
 from support.receiver import Receiver
 from support.sign_in import create_key, create_session, create_user
 
@@ -351,7 +352,7 @@ def test_uploads_and_cancellations_that_cannot_be_recorded_do_not_happen(
     execute(database_url, FORBID_SQL.format(action="import.started"))
     read_error(post_file(client, FILE), 500, "internal_error")
     assert execute(database_url, "SELECT FROM import_jobs") == []
-    assert list(runner.upload_dir.iterdir()) == []
+    assert list(folder_of(runner).iterdir()) == []
     execute(database_url, "ALTER TABLE audit_entries DROP CONSTRAINT forbid")
     task_id = upload(client, FILE)
     execute(database_url, FORBID_SQL.format(action="import.cancelled"))

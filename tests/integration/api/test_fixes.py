@@ -15,7 +15,7 @@ from importer.pipeline.runner import ImportRunner
 from support.api import read_error, read_json
 from support.database import execute
 from support.imports import get_import, list_rejects, request_action, run_job, upload, upload_and_run
-from support.jobs import read_products
+from support.jobs import folder_of, read_products
 
 FILE = 'SKU;Name;Active\nA;Lamp;maybe\nB;Sofa;no\n;Chair;yes\nC;"De""sk";maybe\nD;"Bed" x;no\n'
 VALUE = {"column": "Active", "value": "maybe", "replacement": "no"}
@@ -258,7 +258,7 @@ def test_an_import_that_has_written_products_takes_no_fixes(
         database_url,
         "UPDATE import_jobs SET status = 'cancelled', progress = 60, retry_until = now() + interval '1 hour'",
     )
-    (runner.upload_dir / f"{task_id}.upload").write_text(FILE, encoding="utf-8")
+    (folder_of(runner) / f"{task_id}.upload").write_text(FILE, encoding="utf-8")
     assert "has written products" in read_error(_post(client, task_id, VALUE), 409, "not_fixable")
     assert _list(client, task_id) == []
 

@@ -25,8 +25,9 @@ from werkzeug.test import TestResponse
 
 import celery_app
 import config
-from api.imports.upload_request import UploadFolder
 from importer.pipeline.runner import ImportRunner
+from importer.storage.folder import FolderUpload
+from importer.storage.storage import StoredUpload
 from support.api import read_error, read_json
 from support.database import execute, url_of
 from support.imports import get_import
@@ -269,10 +270,10 @@ def test_a_storage_error_leaves_no_file_and_no_job(
     assert "UPLOAD_DIR" in read_error(upload(client), 500, "storage_error")
     settings.upload_dir.mkdir()
 
-    def fail(_folder: UploadFolder, _stream: object, _name: str) -> Path:
+    def fail(_upload: FolderUpload) -> StoredUpload:
         raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
-    monkeypatch.setattr(UploadFolder, "keep", fail)
+    monkeypatch.setattr(FolderUpload, "finish", fail)
     read_error(upload(client), 507, "disk_full")
     assert list_files(settings.upload_dir) == []
     assert execute(settings.database_url, "SELECT FROM import_jobs") == []

@@ -14,7 +14,7 @@ import pytest
 import config
 from importer.pipeline.runner import ImportRunner
 from support.database import execute
-from support.jobs import create_job, create_runner, read_job, read_products, read_rejects, run_import
+from support.jobs import create_job, create_runner, folder_of, read_job, read_products, read_rejects, run_import
 
 HEADER = b"sku,name\n"
 
@@ -28,7 +28,7 @@ def check_leftovers(runner: ImportRunner) -> Iterator[None]:
         == []
     )
     kept = execute(runner.database_url, "SELECT stored_name FROM import_jobs WHERE status = 'failed'")
-    assert {path.name for path in runner.upload_dir.iterdir()} <= {name for (name,) in kept}
+    assert {path.name for path in folder_of(runner).iterdir()} <= {name for (name,) in kept}
     assert (
         execute(
             runner.database_url,

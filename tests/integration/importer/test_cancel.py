@@ -16,7 +16,7 @@ from importer.pipeline.runner import ImportRunner
 from support.database import execute
 from support.imports import get_import, refused_action, request_action, run_job, upload, upload_and_run
 from support.interruptions import ActAfterCommit, HoldReading, is_slice_delayed, staging_blocked
-from support.jobs import delay_slices, read_job, read_products, run_import, stop_delaying_slices
+from support.jobs import delay_slices, folder_of, read_job, read_products, run_import, stop_delaying_slices
 from support.threads import Threads
 from support.waiting import wait_for
 
@@ -37,7 +37,7 @@ def check_that_only_the_file_remains(runner: ImportRunner) -> None:
         cleanup.drop_staging_of_ended_jobs(connection)
     query = "SELECT count(*) FROM pg_class WHERE relname LIKE 'import\\_staging%%'"
     assert execute(runner.database_url, query) == [(0,)]
-    assert len(list(runner.upload_dir.iterdir())) == 1
+    assert len(list(folder_of(runner).iterdir())) == 1
 
 
 def test_a_pending_import_is_cancelled_and_no_worker_runs_it(client: FlaskClient, runner: ImportRunner) -> None:
@@ -183,7 +183,7 @@ def test_a_retry_that_is_impossible_says_why(client: FlaskClient, runner: Import
     broken: Any = client.post(f"/api/imports/{task_id}/retry", data="{", content_type="application/json")
     assert broken.status_code == 400
     assert get_import(client, task_id)["status"] == "failed"
-    for path in runner.upload_dir.iterdir():
+    for path in folder_of(runner).iterdir():
         path.unlink()
     assert refused_action(client, task_id, "retry")["code"] == "file_gone"
     assert client.post("/api/imports/no-such-id/cancel").status_code == 404
@@ -235,7 +235,7 @@ def test_a_retry_gives_up_if_another_transaction_keeps_the_undo_locked(
 
 def test_an_import_whose_file_was_deleted_fails(client: FlaskClient, runner: ImportRunner) -> None:
     task_id = upload(client, FILE)
-    for path in runner.upload_dir.iterdir():
+    for path in folder_of(runner).iterdir():
         path.unlink()
     job = run_job(client, runner, task_id)
     assert (job["status"], job["error_message"]) == (

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from database.connect import Component, connected
 from importer.jobs import cleanup
 from importer.jobs.retention import Retention
+from importer.jobs.stored_files import delete_expired_files
 from importer.pipeline.runner import ImportRunner
 from support.database import execute
 from support.imports import (
@@ -23,7 +24,7 @@ from support.imports import (
     run_job,
     upload_and_run,
 )
-from support.jobs import read_products, run_import
+from support.jobs import folder_of, read_products, run_import
 
 OLD = "sku,name,description\nA-1,Lamp,old\nA-2,Sofa,\nA-3,Chair,\n"
 NEW = "sku,name\na-1,Lamp\nA-2,Blue sofa\nB-1,Table\nB-1,Round table\n,nothing\n"
@@ -232,7 +233,7 @@ def test_an_upload_with_an_invalid_option_is_rejected_and_leaves_nothing(
         assert response.status_code == 400, options
         assert list(response.json["fields"]) == list(options)
         assert response.json["error"].endswith(".")
-    assert list(runner.upload_dir.iterdir()) == []
+    assert list(folder_of(runner).iterdir()) == []
     assert execute(runner.database_url, "SELECT count(*) FROM import_jobs") == [(0,)]
 
 
@@ -281,21 +282,21 @@ def test_an_expired_preview_is_cancelled_and_its_file_deleted_later(client: Flas
         assert (job["log"][-1]["event"], job["log"][-1]["code"]) == ("expired", "not_confirmed")
         cleanup.drop_staging_of_ended_jobs(connection)
         assert execute(url, "SELECT count(*) FROM pg_class WHERE relname LIKE 'import\\_staging%%'") == [(0,)]
-        cleanup.delete_expired_files(connection, runner.upload_dir, time.time())
-        assert len(list(runner.upload_dir.iterdir())) == 1
+        delete_expired_files(connection, runner.storage, time.time())
+        assert len(list(folder_of(runner).iterdir())) == 1
         execute(url, "UPDATE import_jobs SET retry_until = clock_timestamp() - interval '1 s'")
-        cleanup.delete_expired_files(connection, runner.upload_dir, time.time())
-    assert list(runner.upload_dir.iterdir()) == []
+        delete_expired_files(connection, runner.storage, time.time())
+    assert list(folder_of(runner).iterdir()) == []
     assert refused_action(client, task_id, "retry")["code"] == "file_gone"
 
 
 def test_a_file_without_a_job_is_deleted_a_day_after_its_last_write(runner: ImportRunner) -> None:
-    path = runner.upload_dir / "broken.part"
+    path = folder_of(runner) / "broken.part"
     path.write_bytes(b"sku\n")
     with connected(runner.database_url, Component.REAPER) as connection:
-        cleanup.delete_expired_files(connection, runner.upload_dir, time.time() + 23 * 3600)
+        delete_expired_files(connection, runner.storage, time.time() + 23 * 3600)
         assert path.exists()
-        cleanup.delete_expired_files(connection, runner.upload_dir, time.time() + 25 * 3600)
+        delete_expired_files(connection, runner.storage, time.time() + 25 * 3600)
         assert not path.exists()
 
 

@@ -33,7 +33,7 @@ from support.bulk import open_transaction
 from support.database import execute
 from support.files import read_file
 from support.interruptions import ActAfterCommit
-from support.jobs import create_job, read_job, read_rejects, run_import
+from support.jobs import create_job, folder_of, read_job, read_rejects, run_import
 from support.threads import Threads
 from support.waiting import wait_for
 
@@ -206,7 +206,7 @@ def test_a_file_whose_rows_are_all_rejected_is_not_read_again_after_an_interrupt
     with pytest.raises(RuntimeError, match="the worker ends"):
         replace(runner, observer=ActAfterCommit(StepKind.STAGE_FILE, 1, fail)).run(task_id)
     # Without its file, the import can only continue with what is staged.
-    (runner.upload_dir / f"{task_id}.upload").unlink()
+    (folder_of(runner) / f"{task_id}.upload").unlink()
     assert not runner.run(task_id)
     job = read_job(runner.database_url, task_id)
     assert (job["status"], job["total_records"], job["rejected_count"]) == ("completed", 2, 2)

@@ -132,13 +132,10 @@ def test_a_staging_table_stays_if_its_job_is_retried_in_the_meantime(
 
 def test_a_reaper_works_until_it_is_stopped(settings: config.Settings, runner: ImportRunner) -> None:
     task_id = create_job(runner, FILE)
-    (runner.upload_dir / "stale.upload").write_bytes(b"")
     messages = Messages()
     url = runner.database_url
     history, access = HistoryRetention(365, 90, 90), AccessRetention(365, 3600)
-    reaper_settings = ReaperSettings(
-        url, runner.upload_dir, runner.retention, history, interval_seconds=0.05, access=access
-    )
+    reaper_settings = ReaperSettings(url, runner.retention, history, interval_seconds=0.05, access=access)
     thread = Reaper(reaper_settings, worker="worker@here", wake=messages.wake)
     execute(url, "INSERT INTO workers (name, seen_at) VALUES ('old', clock_timestamp() - interval '2 hours')")
     thread.start()

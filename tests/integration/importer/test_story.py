@@ -31,6 +31,7 @@ from psycopg2.extensions import cursor as Cursor
 import config
 from database.connect import Component, connected
 from importer.jobs import cleanup
+from importer.jobs.stored_files import delete_expired_files
 from importer.pipeline.run import Observer, Step, StepKind
 from importer.pipeline.runner import ImportRunner
 from support.imports import upload
@@ -200,7 +201,7 @@ class Story(RuleBasedStateMachine):
                         self.model.finish(job, "cancelled")
             cleanup.drop_staging_of_ended_jobs(connection)
             cleanup.delete_expired_change_logs(connection)
-            cleanup.delete_expired_files(connection, self.world.runner.upload_dir, now=0)
+            delete_expired_files(connection, self.world.runner.storage, now=0)
         rows = self.world.query("SELECT id, status FROM import_jobs")
         ended_ids = {str(job_id) for job_id, status in rows if status in ENDED}
         assert not {name.split("_")[2] for name in self.staging_tables()} & ended_ids

@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-PRODUCT_FOLDER = Path(__file__).resolve().parent
+PRODUCT_FOLDER = Path(__file__).resolve().parents[1]
 # A name, an IP address, `*.` followed by a name, or `*`. Names may have underscores, as those of Docker services do.
 HOST_PATTERN_RE = re.compile(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*|\[?[0-9a-f]*:[0-9a-f:.]*:[0-9a-f.]*\]?")
 # The scheme, the host and the port of a page. An IPv6 address is in brackets.
@@ -22,6 +22,9 @@ MAX_NUMBER_DIGITS = 20
 POOLER_PORT = ":6543"
 POOLER_HOST_PART = ".pooler."
 POOLER_OPTION = "pgbouncer=true"
+S3_SCHEME = "s3://"
+# Names of buckets as most services allow them: those of Amazon S3, and upper case and underscores besides.
+BUCKET_RE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 # Options of poolers and other drivers, which libpq rejects.
 FOREIGN_URL_OPTIONS = {"pgbouncer", "supa", "connection_limit"}
 
@@ -76,6 +79,27 @@ def parse_folder(text: str) -> Path:
     """Return an absolute path. Relative ones begin in the folder of the product."""
     path = Path(text).expanduser()
     return path if path.is_absolute() else PRODUCT_FOLDER / path
+
+
+def parse_storage_url(text: str) -> str:
+    """Return the URL of a bucket, or the absolute path of a folder; an empty text stays empty."""
+    if not text:
+        return ""
+    if not text.startswith(S3_SCHEME):
+        if "://" in text:
+            raise ValueError("must be a folder, or a bucket such as s3://acme-uploads/imports")
+        return str(parse_folder(text))
+    bucket, _, prefix = text.removeprefix(S3_SCHEME).partition("/")
+    if not BUCKET_RE.fullmatch(bucket) or not prefix.isprintable() or set(prefix) & set("?#\\"):
+        raise ValueError("must be a folder, or a bucket such as s3://acme-uploads/imports")
+    return text.rstrip("/")
+
+
+def parse_endpoint_url(text: str) -> str:
+    """Return the address of a service, without a slash at its end."""
+    if text and not _is_url(text, schemes={"http", "https"}):
+        raise ValueError("must be an address such as https://minio.example.com:9000")
+    return text.rstrip("/")
 
 
 def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

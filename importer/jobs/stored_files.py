@@ -1,0 +1,73 @@
+"""Deletes the files of jobs that can no longer be retried, and what uploads that were broken off have left.
+
+A thread of its own does that, because a storage that does not answer must not hold up the reaper.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from psycopg2.extensions import connection as Connection
+
+from database.connect import Component, run_until_stopped, transaction
+from importer.jobs.cleanup import HAS_ENDED_SQL
+from importer.storage.storage import Storage
+
+log = logging.getLogger(__name__)
+
+INTERVAL_SECONDS = 60
+# A file without a job belongs to an upload that is still running or has been broken off. If nothing was written to it
+# for this long, the upload counts as broken off.
+STALE_UPLOAD_SECONDS = 24 * 3600
+
+FILE_IS_EXPIRED_SQL = f"""
+SELECT {HAS_ENDED_SQL} AND coalesce(retry_until < clock_timestamp(), true)
+FROM import_jobs WHERE stored_name = %s
+"""
+
+
+class StoredFileReaper(threading.Thread):
+    """Delete expired files until stopped. Any number of workers may do so at the same time."""
+
+    def __init__(self, database_url: str, storage: Storage) -> None:
+        super().__init__(name="stored-file-reaper", daemon=True)
+        self._database_url = database_url
+        self._storage = storage
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Ask the thread to end after its current step."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Look for expired files from time to time, until `stop` is called."""
+        run_until_stopped(
+            self._database_url,
+            Component.REAPER,
+            self._delete_until_stopped,
+            stopping=self._stopping,
+            purpose="the deletion of expired files",
+            bug_delay_seconds=INTERVAL_SECONDS,
+        )
+
+    def _delete_until_stopped(self, connection: Connection) -> None:
+        while not self._stopping.is_set():
+            try:
+                delete_expired_files(connection, self._storage, time.time())
+            except OSError as error:
+                log.warning("Expired files will be deleted later: %s", error)
+            self._stopping.wait(INTERVAL_SECONDS)
+
+
+def delete_expired_files(connection: Connection, storage: Storage, now: float) -> None:
+    """Delete the files of jobs that can no longer be retried, and stale files without a job; `now` in Unix seconds."""
+    stale_before = now - STALE_UPLOAD_SECONDS
+    for name, modified_at in storage.list_files():
+        with transaction(connection) as cursor:
+            cursor.execute(FILE_IS_EXPIRED_SQL, (name,))
+            row = cursor.fetchone()
+        if row == (True,) or (row is None and modified_at < stale_before):
+            storage.delete(name)
+    storage.delete_unfinished(stale_before)

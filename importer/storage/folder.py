@@ -1,0 +1,143 @@
+"""A folder of the machine, or one that several machines share, as a storage."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from durable_files import sync_folder
+from importer.storage.storage import Hasher, ListedFile, StoredUpload, read_back
+
+log = logging.getLogger(__name__)
+
+BUFFER_BYTES = 1 << 20
+STORED_SUFFIXES = (".upload", ".part")
+
+
+class FolderUpload:
+    """A file that is written with the suffix `.part`. It gets its name once it is complete."""
+
+    def __init__(self, storage: FolderStorage, name: str, *, size: int = 0, hasher: Hasher | None) -> None:
+        self.hasher = hasher
+        self._storage = storage
+        self._name = name
+        self._path = (storage.folder / name).with_suffix(".part")
+        self._buffer = bytearray()
+        self._stored = size
+        # An upload that goes on must not create the file again after it was removed.
+        self._file = io.FileIO(self._path, "r+" if size else "w")
+        self._file.truncate(size)
+        self._file.seek(size)
+
+    @property
+    def size(self) -> int:
+        """How many bytes were written."""
+        return self._stored + len(self._buffer)
+
+    def write(self, data: bytes) -> None:
+        """Write the next bytes."""
+        self._buffer += data
+        if len(self._buffer) >= BUFFER_BYTES:
+            self._flush()
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Write what is buffered to the disk."""
+        self._flush()
+        os.fsync(self._file.fileno())
+        sync_folder(self._storage.folder)
+        return {}
+
+    def finish(self) -> StoredUpload:
+        """Give the file its name, after its content is on the disk."""
+        self._flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._path = self._path.rename(self._storage.folder / self._name)
+        sync_folder(self._storage.folder)
+        if self.hasher is None:
+            self.hasher = read_back(self._storage, self._name)
+        stored = StoredUpload(self._name, self._stored, self.hasher.hexdigest())
+        self.hasher.close()
+        return stored
+
+    def abort(self) -> None:
+        """Remove the file."""
+        self._buffer.clear()
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+        self.release()
+        if self.hasher:
+            self.hasher.close()
+
+    def release(self) -> None:
+        """Close the file."""
+        self._buffer.clear()
+        try:
+            self._file.close()
+        except OSError:
+            log.debug("The end of %s did not fit on the disk", self._path)
+
+    def _flush(self) -> None:
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        if self.hasher and data:
+            self.hasher.add(data)
+        # Near the end of a full disk, the system may write only a part of the data; the next call says why.
+        view = memoryview(data)
+        while view:
+            written = self._file.write(view)
+            self._stored += written
+            view = view[written:]
+
+
+class FolderStorage:
+    """The files of a folder. Web processes and workers on other machines must share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def location(self) -> str:
+        """The path of the folder."""
+        return str(self.folder)
+
+    def check(self) -> None:
+        """Do nothing: `config.make_folder` checks the folder."""
+
+    def create(self, name: str) -> FolderUpload:
+        """Begin to store a file."""
+        return FolderUpload(self, name, hasher=Hasher())
+
+    def resume(self, name: str, size: int, _state: dict[str, Any], hasher: Hasher | None = None) -> FolderUpload:
+        """Go on with an upload at a checkpoint; raise `FileNotFoundError` if its file was removed."""
+        if not size:
+            return self.create(name)
+        return FolderUpload(self, name, size=size, hasher=hasher if hasher and hasher.size == size else None)
+
+    def open(self, name: str) -> io.FileIO:
+        """Open a file for reading."""
+        return io.FileIO(self.folder / name)
+
+    def exists(self, name: str) -> bool:
+        """Return whether a file exists."""
+        return (self.folder / name).exists()
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if it exists."""
+        (self.folder / name).unlink(missing_ok=True)
+
+    def list_files(self) -> Iterator[ListedFile]:
+        """Yield the files that uploads have stored. Other files are not touched: the folder may have a `.gitkeep`."""
+        for path in self.folder.iterdir():
+            # Another worker may delete it meanwhile.
+            if path.suffix in STORED_SUFFIXES:
+                with contextlib.suppress(FileNotFoundError):
+                    yield ListedFile(path.name, path.stat().st_mtime)
+
+    def delete_unfinished(self, before: float) -> None:
+        """Do nothing: `list_files` yields the files of uploads that did not end."""

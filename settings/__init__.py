@@ -1,0 +1,1 @@
+"""What `config.Settings` consists of: its groups of settings, and the parsers of their values."""

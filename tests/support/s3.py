@@ -1,0 +1,132 @@
+"""S3-compatible servers of the tests: moto, and SeaweedFS, which shares no code with it or with boto3."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from support.prerequisites import skip_or_fail
+from support.processes import find_free_ports
+from support.waiting import wait_for
+
+ACCESS_KEY = "acme-tests"
+SECRET_KEY = "a secret of the tests"
+REQUEST_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """An S3-compatible server on this machine."""
+
+    endpoint_url: str
+
+    def environment(self, url: str) -> dict[str, str]:
+        """Return the settings of a product whose uploaded files are at this `s3://` URL."""
+        return {
+            "STORAGE_URL": url,
+            "S3_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+    def client(self) -> Any:
+        """Return a client of this server."""
+        # boto3 takes time, which most tests need not spend.
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            region_name="us-east-1",
+        )
+
+    def create_bucket(self) -> str:
+        """Create a bucket and return the URL of a prefix in it."""
+        name = f"test-{uuid.uuid4().hex[:12]}"
+        self.client().create_bucket(Bucket=name)
+        return f"s3://{name}/uploads"
+
+
+@contextlib.contextmanager
+def running_moto(folder: Path) -> Iterator[S3Server]:
+    """Run a moto server in a process of its own."""
+    (port,) = find_free_ports(1)
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with _running(command, folder / "moto.log"):
+        yield _await(S3Server(f"http://127.0.0.1:{port}"))
+
+
+@contextlib.contextmanager
+def running_seaweedfs(folder: Path) -> Iterator[S3Server]:
+    """Run SeaweedFS in a process of its own."""
+    program = shutil.which("weed", path=str(Path(sys.executable).parent))
+    if program is None:
+        skip_or_fail("SeaweedFS is missing: `make venv-dev` installs it where there is a package of it.")
+    identity = {
+        "name": "tests",
+        "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": [identity]}), encoding="utf-8")
+    data = folder / "weed"
+    data.mkdir()
+    names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
+    ports = find_free_ports(len(names) + 2)
+    options = [f"-{name}={port}" for name, port in zip(names, ports, strict=False)]
+    command = [
+        program,
+        "server",
+        "-s3",
+        "-ip=127.0.0.1",
+        f"-dir={data}",
+        f"-s3.config={config}",
+        f"-s3.port={ports[-2]}",
+        f"-s3.port.grpc={ports[-1]}",
+        # Each bucket takes several volumes.
+        "-volume.max=0",
+        "-master.volumeSizeLimitMB=100",
+        "-master.telemetry=false",
+        # Servers that nobody needs here, on ports that another test may use.
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        *options,
+    ]
+    with _running(command, folder / "weed.log"):
+        yield _await(S3Server(f"http://127.0.0.1:{ports[-2]}"))
+
+
+@contextlib.contextmanager
+def _running(command: list[str], log_file: Path) -> Iterator[None]:
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _await(server: S3Server) -> S3Server:
+    def answers() -> bool:
+        with contextlib.suppress(Exception):
+            requests.get(server.endpoint_url, timeout=REQUEST_SECONDS)
+            server.client().list_buckets()
+            return True
+        return False
+
+    wait_for("the S3 server answers", answers, seconds=60)
+    return server
