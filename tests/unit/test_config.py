@@ -45,6 +45,11 @@ UNUSABLE_VALUES = [
     ("SMTP_URL", "smtp://user:hidden@"),
     ("SMTP_URL", "smtp://user:hidden@mail.example.com:port"),
     ("MAIL_FROM", "Acme"),
+    ("STORAGE_URL", "s3:///uploads"),
+    ("STORAGE_URL", "s3://bucket/prefix?region=eu"),
+    ("STORAGE_URL", "https://user:hidden@minio.example.com/bucket"),
+    ("S3_ENDPOINT_URL", "minio.example.com:9000"),
+    ("S3_ENDPOINT_URL", "ftp://user:hidden@minio.example.com"),
     ("MAIL_FROM", "Acme <acme@example.com>, <eve@example.com>"),
 ]
 
@@ -60,7 +65,7 @@ def test_the_example_file_has_every_setting_with_its_help_and_default() -> None:
     documented = [
         (match[1], match[2], lines[index - 1].removeprefix("# "))
         for index, line in enumerate(lines)
-        if (match := re.fullmatch(r"#([A-Z][A-Z_]+)=(.*)", line))
+        if (match := re.fullmatch(r"#([A-Z][A-Z0-9_]+)=(.*)", line))
     ]
     assert sorted(documented) == sorted(
         (name, setting.default, setting.help) for name, setting in config.SETTINGS.items()

@@ -493,6 +493,7 @@ export interface Messages {
   'error.session_not_found': null;
   'error.several_files': null;
   'error.storage_error': null;
+  'error.storage_unavailable': null;
   'error.too_large': { limit_megabytes: number };
   'error.too_many_exports': null;
   'error.too_many_missing': { action: 'delete' | 'other'; catalogue: number; count: number; limit_percent: number; needed_limit: number; percent: number };
@@ -553,6 +554,7 @@ export interface Messages {
   'failure.stored_file_changed': null;
   'failure.stored_file_missing': null;
   'failure.stored_file_resized': { bytes: number; uploaded_bytes: number };
+  'failure.stored_file_unreadable': { text: string | number };
   'failure.too_many_columns': { count: number; limit: number };
   'failure.too_many_rows': { limit: number };
   'failure.unknown_cell_error': null;

@@ -1,4 +1,4 @@
-"""docs/operations.md explains every warning and error that the product logs."""
+"""docs/troubleshooting.md explains every warning and error that the product logs."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def _read_log_lines(path: Path) -> set[str]:
 
 
 # The lines are no parameters, because each process that collects tests would parse the whole product for them.
-def test_the_operations_page_explains_every_line() -> None:
-    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+def test_the_page_explains_every_line() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     explained = {cells[1].strip().strip("`") for row in page.splitlines() if len(cells := row.split("|")) > 3}
     lines = read_log_lines()
     assert len(lines) > 10
