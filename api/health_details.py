@@ -112,6 +112,10 @@ def _read(folder: Path, reading: Future[int]) -> None:
 _disk_reader = DiskReader()
 
 
+def _read_free_bytes(settings: config.Settings) -> int | None:
+    return None if settings.storage_is_s3 else _disk_reader.read_free_bytes(settings.storage_folder)
+
+
 # Each function returns one detail, or raises any exception. The queries run with STATEMENT_TIMEOUT_MS.
 DATABASE_DETAILS: dict[str, Callable[[Cursor], Any]] = {
     "queue_length": _count_pending_jobs,
@@ -119,7 +123,7 @@ DATABASE_DETAILS: dict[str, Callable[[Cursor], Any]] = {
     "search_index": lambda cursor: asdict(search_indexes.check_health(cursor)),
 }
 OTHER_DETAILS: dict[str, Callable[[], Any]] = {
-    "disk_free_bytes": lambda: _disk_reader.read_free_bytes(current_app.config["SETTINGS"].upload_dir),
+    "disk_free_bytes": lambda: _read_free_bytes(current_app.config["SETTINGS"]),
     "version": lambda: config.VERSION,
 }
 
