@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,10 +75,11 @@ def running_product(
     folder: Path,
     choice: ServerChoice = EMBEDDED,
     root: Path = ROOT,
+    changes: Mapping[str, str] | None = None,
 ) -> Iterator[Product]:
     """Run the product with its data in `folder` until the end of the block.
 
-    `choice` says on which server, and `root` is the checkout whose code runs.
+    `choice` says on which server, `root` is the checkout whose code runs, and `changes` are further settings.
     """
     with ExitStack() as stack:
         folder.mkdir(mode=0o755, exist_ok=True)
@@ -96,6 +97,7 @@ def running_product(
             "CELERY_BROKER_URL": "",
             "CLOUDAMQP_URL": "",
             "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+            **(changes or {}),
         }
         web_arguments = ("-m", "gunicorn", "--log-level", "warning", "-b", f"127.0.0.1:{port}", "app:create_app()")
         web = _start(root, environment, *web_arguments)

@@ -22,6 +22,7 @@ import psycopg2
 from isal import isal_zlib
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 from catalogue.selection import Selection, selection_condition
 from catalogue.text_matches import TEXT_COLUMNS
@@ -57,6 +58,13 @@ CASE WHEN {name} LIKE '="%' THEN '="' || replace({name}, '"', '""') || '"' ELSE 
 PLAIN_COLUMNS_SQL = "{texts}, active::text AS active"
 GUARDED_TEXT_SQL = "CASE WHEN {name} ~ {pattern} THEN {apostrophe} || {name} ELSE {name} END AS {name}"
 GUARDED_COLUMNS_SQL = "{texts}, active::text AS active, 'true' AS {guard_column}"
+# Whether the table may have more rows than a number. Only if statistics do not say so, or are far too small for the
+# table's size, must they be counted.
+MAY_EXCEED_SQL = """
+SELECT pg_relation_size(oid) / 8192 * 150 > %(rows)s AND NOT (reltuples > 0 AND reltuples * 1.5 < %(rows)s)
+FROM pg_class WHERE oid = 'products'::regclass
+"""
+EXCEEDS_SQL = "SELECT count(*) > {rows} FROM (SELECT FROM products WHERE {condition} LIMIT {rows} + 1) found"
 EXPORT_SETTINGS_SQL = "SET LOCAL statement_timeout = '{seconds:g}s'; SET LOCAL jit = off"
 
 
@@ -213,6 +221,15 @@ class Export:
                 log.warning("Cancelled an export because %s", error)
             else:
                 log.error("An export failed: %s", str(error).strip())
+
+
+def exceeds(cursor: Cursor, selection: Selection, rows: int) -> bool:
+    """Return whether an export has more products than `rows`."""
+    cursor.execute(MAY_EXCEED_SQL, {"rows": rows})
+    if cursor.fetchone() != (True,):
+        return False
+    cursor.execute(sql.SQL(EXCEEDS_SQL).format(rows=sql.Literal(rows), condition=selection_condition(selection)))
+    return cursor.fetchone() == (True,)
 
 
 def render_export(selection: Selection, *, guard: bool) -> sql.Composed:

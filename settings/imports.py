@@ -21,6 +21,25 @@ class ImportSettings:
             values.parse_integer(1, 1_000_000),
         ),
     ]
+    upload_hours: Annotated[
+        int, Setting("24", "hours after which an upload is refused; it gets status 408", values.parse_integer(1, 8760))
+    ]
+    max_imports: Annotated[
+        int,
+        Setting(
+            "10000",
+            "maximum number of imports that wait or run; further uploads get status 429",
+            values.parse_integer(1, 10_000_000),
+        ),
+    ]
+    max_imports_per_person: Annotated[
+        int,
+        Setting(
+            "5000",
+            "maximum number of imports of a person or an API key that wait or run; further uploads get status 429",
+            values.parse_integer(1, 10_000_000),
+        ),
+    ]
     max_unpacked_mb: Annotated[
         int,
         Setting(
@@ -144,6 +163,14 @@ class ImportSettings:
             "1000000",
             "maximum number of rejected rows that are kept per import; the others are only counted",
             values.parse_integer(1, 10**9),
+        ),
+    ]
+    max_export_rows: Annotated[
+        int,
+        Setting(
+            "100000000",
+            "maximum number of products of an export; a larger one gets status 413",
+            values.parse_integer(1, 2_000_000_000),
         ),
     ]
     export_seconds: Annotated[

@@ -40,6 +40,16 @@ class StorageSettings:
         ),
     ]
 
+    disk_reserve_mb: Annotated[
+        int,
+        Setting(
+            "100",
+            "free space that uploads leave on the disk of the folder of uploaded files, in MB; an upload that needs it"
+            " gets status 507",
+            values.parse_integer(0, 100_000_000),
+        ),
+    ]
+
     @property
     def storage_is_s3(self) -> bool:
         """Whether uploaded files are objects of an S3-compatible service."""

@@ -16,6 +16,7 @@ from access.roles import Scope
 from api.authentication import current_origin, require
 from api.errors import ApiError, ErrorType
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, announce_job, find_job, record_action, starter_name
+from api.imports.limits import TOO_MANY_IMPORTS, require_room
 from api.imports.options import RetryOptionsSchema, UndoQuerySchema, UndoRequestSchema
 from api.imports.schemas import ImportSchema
 from api.imports.storage import FILE_GONE, STORAGE_UNAVAILABLE, delete_file, require_file
@@ -30,7 +31,7 @@ from importer.jobs.messages import describe_undo_plan
 from importer.jobs.retention import Retention
 from importer.pipeline.undo_check import check_undo
 from importer.pipeline.undo_plan import plan_undo
-from models import db
+from models import FINAL_STATUSES, db
 
 blueprint = Blueprint("import_actions", __name__, url_prefix="/api/imports", tag="Imports")
 
@@ -100,7 +101,9 @@ def cancel_import(task_id: str) -> tuple[Response, int]:
 @blueprint.document(operationId="retryImport", requestBody=OPTIONAL_BODY)
 @blueprint.accepts(RetryOptionsSchema, location="json", check=False)
 @blueprint.returns(202, ImportSchema, "The import waits for a worker.")
-@blueprint.raises(IMPORT_NOT_FOUND, INVALID_PARAMETER, NOT_RETRYABLE, FILE_GONE, JOB_BUSY, STORAGE_UNAVAILABLE)
+@blueprint.raises(
+    IMPORT_NOT_FOUND, INVALID_PARAMETER, NOT_RETRYABLE, FILE_GONE, JOB_BUSY, STORAGE_UNAVAILABLE, TOO_MANY_IMPORTS
+)
 def retry_import(task_id: str) -> tuple[Response, int]:
     """Retry an import
 
@@ -117,6 +120,8 @@ def retry_import(task_id: str) -> tuple[Response, int]:
     if "preview" in options:
         options["wants_preview"] = options.pop("preview")
     require_file(job)
+    if job.status in FINAL_STATUSES and job.kind == "import":
+        require_room(job.started_by)
 
     def retry(cursor: Cursor, key: str) -> None:
         before = find_job(key)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import io
+import time
 import uuid
 from typing import IO, cast
 
-from flask import Request, g
+from flask import Request, current_app, g
 from typing_extensions import Buffer
 
+import config
 from api.imports.storage import storage
 from importer.storage.storage import StoredUpload, Upload
 
 UPLOAD_ENDPOINT = "uploads.upload_file"
+SECONDS_PER_HOUR = 3600
 
 
 class SeveralFiles(Exception):
     """The form of an upload has more than one file."""
+
+
+class UploadTooLong(Exception):
+    """The upload takes longer than `UPLOAD_HOURS`."""
 
 
 class UploadRequest(Request):
@@ -37,12 +44,15 @@ class UploadRequest(Request):
 class _FormFile(io.RawIOBase):
     """An uploaded file as werkzeug writes it: from its start to its end. Then it seeks the start to read it."""
 
-    def __init__(self, upload: Upload) -> None:
+    def __init__(self, upload: Upload, ends_at: float) -> None:
         super().__init__()
         self._upload = upload
+        self._ends_at = ends_at
 
     def write(self, data: Buffer, /) -> int:
-        """Write the next bytes."""
+        """Write the next bytes. Raise `UploadTooLong` when its time is over."""
+        if time.monotonic() > self._ends_at:
+            raise UploadTooLong
         block = bytes(data)
         self._upload.write(block)
         return len(block)
@@ -80,7 +90,8 @@ class FormUpload:
             raise SeveralFiles
         self._has_file = True
         self._upload = storage().create(f"{self.task_id}.upload")
-        return _FormFile(self._upload)
+        settings: config.Settings = current_app.config["SETTINGS"]
+        return _FormFile(self._upload, time.monotonic() + settings.upload_hours * SECONDS_PER_HOUR)
 
     def keep(self) -> StoredUpload:
         """End the upload. From now on the file survives a power cut, and the end of the request."""

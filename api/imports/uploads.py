@@ -15,9 +15,10 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from api.errors import BODY_TOO_LARGE, REQUEST_TIMEOUT, ApiError, ErrorType
 from api.imports.file_names import ACCEPTED_NAMES, ACCEPTED_SUFFIXES, clean_filename
 from api.imports.jobs import announce_job, record_action, starter_name
+from api.imports.limits import TOO_MANY_IMPORTS, UPLOAD_TOO_LONG, require_room
 from api.imports.options import UploadFormSchema, UploadOptionsSchema
-from api.imports.storage import DISK_FULL, STORAGE_ERROR, delete_file, storage_error
-from api.imports.upload_request import UPLOAD_ENDPOINT, FormUpload, SeveralFiles, remove_upload
+from api.imports.storage import DISK_FULL, STORAGE_ERROR, delete_file, storage, storage_error
+from api.imports.upload_request import UPLOAD_ENDPOINT, FormUpload, SeveralFiles, UploadTooLong, remove_upload
 from api.openapi import INVALID_PARAMETER, Blueprint, load
 from api.response_fields import EXAMPLE_TASK_ID, text
 from api.response_fields import uuid as uuid_field
@@ -90,6 +91,8 @@ class AcceptedUploadSchema(Schema):
     SEVERAL_FILES,
     INVALID_PARAMETER,
     REQUEST_TIMEOUT,
+    UPLOAD_TOO_LONG,
+    TOO_MANY_IMPORTS,
     FILE_TOO_LARGE,
     FORM_TOO_LARGE,
     STORAGE_ERROR,
@@ -107,6 +110,9 @@ def upload_file() -> tuple[Response, int]:
     file = _read_file()
     filename = _check_filename(file.filename or "")
     options = load(UploadOptionsSchema(), request.form)
+    started_by = starter_name(options.pop("started_by", ""))
+    # The one of `allow_large_body` came before the upload, which may have taken long.
+    require_room(started_by)
     upload = FormUpload.of_request()
     task_id = upload.task_id
     try:
@@ -120,7 +126,7 @@ def upload_file() -> tuple[Response, int]:
         "file_size": stored.size,
         "file_sha256": stored.sha256,
         "wants_preview": options.pop("preview", False),
-        "started_by": starter_name(options.pop("started_by", "")),
+        "started_by": started_by,
         **options,
     }
     try:
@@ -163,7 +169,16 @@ def _read_file() -> FileStorage:
             raise _file_too_large() from None
         _discard_rest()
         raise FORM_TOO_LARGE.exception() from None
+    except UploadTooLong:
+        _discard_rest()
+        hours = current_app.config["SETTINGS"].upload_hours
+        raise UPLOAD_TOO_LONG.exception(
+            f"The upload took longer than {hours:,} hours, which is the limit. Use a faster connection, or split or"
+            " compress the file.",
+            details={"limit_hours": hours},
+        ) from None
     except OSError as error:
+        _discard_rest()
         raise storage_error(error) from error
     if file is None:
         raise INVALID_FILE.exception(details={"reason": "missing"})
@@ -187,7 +202,7 @@ def _check_filename(name: str) -> str:
 
 @blueprint.before_request
 def allow_large_body() -> None:
-    """Raise the limit of the request's body for uploads."""
+    """Raise the limit of the request's body for uploads, and refuse early what would be refused at their end."""
     if request.endpoint != UPLOAD_ENDPOINT:
         return
     limit = current_app.config["SETTINGS"].max_upload_mb * 1_000_000 + MULTIPART_OVERHEAD_BYTES
@@ -196,6 +211,15 @@ def allow_large_body() -> None:
     if length > limit:
         _discard(length)
         raise _file_too_large()
+    try:
+        require_room(starter_name(None))
+        storage().require_space(length)
+    except ApiError:
+        _discard(length)
+        raise
+    except OSError as error:
+        _discard(length)
+        raise storage_error(error) from error
 
 
 def _discard_rest() -> None:

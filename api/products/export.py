@@ -27,7 +27,7 @@ from api.products.changes import require_known_changes
 from api.products.schemas import MAX_IDS, ProductFilterQuerySchema
 from api.request_fields import Boolean, Choice, Date, Ids
 from api.schemas import RequestSchema
-from catalogue.export import Client, ClientDisconnected, ExportLimits, ExportPool
+from catalogue.export import Client, ClientDisconnected, ExportLimits, ExportPool, exceeds
 from catalogue.filters import Filter
 from catalogue.selection import Selection, selected_ids
 from database.connect import Component, connect
@@ -38,6 +38,11 @@ blueprint = Blueprint("export", __name__, url_prefix="/api/products", tag="Produ
 MAX_RUNNING_EXPORTS = 4
 
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "csv.gz": "application/gzip"}
+EXPORT_TOO_LARGE = ErrorType(
+    413,
+    "export_too_large",
+    "The export has more than 100,000,000 products, which is the limit. Filter them, and export them in several files.",
+)
 TOO_MANY_EXPORTS = ErrorType(503, "too_many_exports", "Too many exports are running. Try again in a few seconds.")
 
 EXAMPLE_FILE = "sku,name,description,active\nA-1,Blue lamp,Matches the blue sofa.,true\n"
@@ -111,7 +116,7 @@ def _create_export_pool(state: BlueprintSetupState) -> None:
 @blueprint.accepts(ExportQuerySchema)
 @blueprint.returns(200, {"type": "string"}, "The file.", content_type="text/csv", example=EXAMPLE_FILE, headers=HEADERS)
 @blueprint.returns(200, {"type": "string", "format": "binary"}, "The file.", content_type=MEDIA_TYPES["csv.gz"])
-@blueprint.raises(INVALID_PARAMETER, TOO_MANY_EXPORTS)
+@blueprint.raises(INVALID_PARAMETER, EXPORT_TOO_LARGE, TOO_MANY_EXPORTS)
 def export_products(query: ExportRequest) -> Response:
     """Export products as a file
 
@@ -148,8 +153,15 @@ def _respond(wanted: ExportRequest) -> Response:
     """Start an export and return the response that streams its file; raise the 503 if too many are running."""
     if isinstance(wanted.selection, Filter):
         connection: Any = db.session.connection().connection.driver_connection
+        limit = current_app.config["SETTINGS"].max_export_rows
         with connection.cursor() as cursor:
             require_known_changes(cursor, wanted.selection, INVALID_PARAMETER)
+            if exceeds(cursor, wanted.selection, limit):
+                raise EXPORT_TOO_LARGE.exception(
+                    f"The export has more than {limit:,} products, which is the limit. Filter them, and export them in"
+                    " several files.",
+                    details={"limit": limit},
+                )
         # The export has a connection of its own.
         db.session.remove()
     exports: ExportPool = current_app.extensions["exports"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import logging
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from importer.storage.storage import Hasher, ListedFile, StoredUpload, read_back
 log = logging.getLogger(__name__)
 
 BUFFER_BYTES = 1 << 20
+# How much an upload writes between two looks at the free space.
+SPACE_CHECK_BYTES = 64 << 20
 STORED_SUFFIXES = (".upload", ".part")
 
 
@@ -29,6 +33,7 @@ class FolderUpload:
         self._path = (storage.folder / name).with_suffix(".part")
         self._buffer = bytearray()
         self._stored = size
+        self._looks_at = size
         # An upload that goes on must not create the file again after it was removed.
         self._file = io.FileIO(self._path, "r+" if size else "w")
         self._file.truncate(size)
@@ -83,6 +88,10 @@ class FolderUpload:
             log.debug("The end of %s did not fit on the disk", self._path)
 
     def _flush(self) -> None:
+        if self._stored >= self._looks_at:
+            # The client may not have said how large the file is, and other files are written, too.
+            self._storage.require_space(0)
+            self._looks_at = self._stored + SPACE_CHECK_BYTES
         data = bytes(self._buffer)
         self._buffer.clear()
         if self.hasher and data:
@@ -96,10 +105,14 @@ class FolderUpload:
 
 
 class FolderStorage:
-    """The files of a folder. Web processes and workers on other machines must share it."""
+    """The files of a folder. Web processes and workers on other machines must share it.
 
-    def __init__(self, folder: Path) -> None:
+    Uploads leave `reserve_bytes` of its disk free.
+    """
+
+    def __init__(self, folder: Path, *, reserve_bytes: int = 0) -> None:
         self.folder = folder
+        self._reserve_bytes = reserve_bytes
 
     @property
     def location(self) -> str:
@@ -108,6 +121,11 @@ class FolderStorage:
 
     def check(self) -> None:
         """Do nothing: `config.make_folder` checks the folder."""
+
+    def require_space(self, size: int) -> None:
+        """Raise an `OSError` if a file of this size would use the reserve of the disk."""
+        if self._reserve_bytes and shutil.disk_usage(self.folder).free - size < self._reserve_bytes:
+            raise OSError(errno.ENOSPC, "The rest of the disk is reserved", self.location)
 
     def create(self, name: str) -> FolderUpload:
         """Begin to store a file."""

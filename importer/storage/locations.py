@@ -17,7 +17,7 @@ BYTES_PER_MB = 1_000_000
 def open_storage(settings: config.Settings) -> Storage:
     """Return the storage that the settings name."""
     if not settings.storage_is_s3:
-        return FolderStorage(settings.storage_folder)
+        return FolderStorage(settings.storage_folder, reserve_bytes=settings.disk_reserve_mb * BYTES_PER_MB)
     return _open_s3(settings.storage_url, settings.s3_endpoint_url or None, settings.max_upload_mb * BYTES_PER_MB)
 
 

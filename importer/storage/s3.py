@@ -230,6 +230,9 @@ class S3Storage:
         except FileNotFoundError:
             raise UnusableStorage(f"there is no bucket {self._bucket!r}: create it, or name another one") from None
 
+    def require_space(self, size: int) -> None:
+        """Do nothing: a service does not say how much space it has."""
+
     def create(self, name: str) -> S3Upload:
         """Begin to store a file."""
         return S3Upload(self, name, hasher=Hasher())

@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError
 from importer.storage.storage import FileReplaced, StorageUnavailable
 
 RANGE_BYTES = 8 << 20
+BLOCK_BYTES = 1 << 18
 # While one range is read from memory, this many more are on their way or wait.
 RANGES_AHEAD = 1
 # A connection may break in the middle of a range. The client repeats requests, but does not read bodies again.
@@ -35,7 +36,7 @@ class RangeReader(io.RawIOBase):
         self._key = key
         self._etag = etag
         self._position = 0
-        self._ranges: dict[int, Future[bytes]] = {}
+        self._ranges: dict[int, Future[memoryview]] = {}
         self._executor = ThreadPoolExecutor(RANGES_AHEAD + 1, thread_name_prefix="range")
         self.size = size
 
@@ -69,7 +70,7 @@ class RangeReader(io.RawIOBase):
             return 0
         first, start = divmod(self._position, RANGE_BYTES)
         self._fetch(first)
-        data = memoryview(self._ranges[first].result())[start : start + len(target)]
+        data = self._ranges[first].result()[start : start + len(target)]
         target[: len(data)] = data
         self._position += len(data)
         return len(data)
@@ -90,7 +91,7 @@ class RangeReader(io.RawIOBase):
             if number not in self._ranges:
                 self._ranges[number] = self._executor.submit(self._read_range, number)
 
-    def _read_range(self, number: int) -> bytes:
+    def _read_range(self, number: int) -> memoryview:
         start = number * RANGE_BYTES
         end = min(start + RANGE_BYTES, self.size)
         pause = FIRST_PAUSE_SECONDS
@@ -117,9 +118,14 @@ class RangeReader(io.RawIOBase):
                 pause *= 2
         raise StorageUnavailable(f"{self._key} cannot be read: {error}") from error
 
-    def _request(self, start: int, end: int) -> bytes:
+    def _request(self, start: int, end: int) -> memoryview:
         response = self._client.get_object(
             Bucket=self._bucket, Key=self._key, Range=f"bytes={start}-{end - 1}", IfMatch=self._etag
         )
+        # Reading the whole body at once would need the memory twice.
+        data = memoryview(bytearray(end - start))
+        read = 0
         with response["Body"] as body:
-            return bytes(body.read())
+            while read < len(data) and (count := body.readinto(data[read : read + BLOCK_BYTES])):
+                read += count
+        return data[:read]

@@ -111,6 +111,9 @@ class Storage(Protocol):
     def check(self) -> None:
         """Raise `UnusableStorage` if the settings of the storage are wrong."""
 
+    def require_space(self, size: int) -> None:
+        """Raise an `OSError` with one of the numbers in `FULL` if a file of this size does not fit, as far as known."""
+
     def create(self, name: str) -> Upload:
         """Begin to store a file."""
 

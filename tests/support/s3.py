@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import shutil
 import subprocess
 import sys
 import uuid
@@ -15,12 +13,12 @@ from typing import Any
 
 import requests
 
+from benchmarks import object_store
+from benchmarks.object_store import ACCESS_KEY, SECRET_KEY
 from support.prerequisites import skip_or_fail
 from support.processes import find_free_ports
 from support.waiting import wait_for
 
-ACCESS_KEY = "acme-tests"
-SECRET_KEY = "a secret of the tests"
 REQUEST_SECONDS = 5
 
 
@@ -72,41 +70,11 @@ def running_moto(folder: Path) -> Iterator[S3Server]:
 @contextlib.contextmanager
 def running_seaweedfs(folder: Path) -> Iterator[S3Server]:
     """Run SeaweedFS in a process of its own."""
-    program = shutil.which("weed", path=str(Path(sys.executable).parent))
+    program = object_store.find_seaweedfs()
     if program is None:
         skip_or_fail("SeaweedFS is missing: `make venv-dev` installs it where there is a package of it.")
-    identity = {
-        "name": "tests",
-        "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-    }
-    config = folder / "s3.json"
-    config.write_text(json.dumps({"identities": [identity]}), encoding="utf-8")
-    data = folder / "weed"
-    data.mkdir()
-    names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
-    ports = find_free_ports(len(names) + 2)
-    options = [f"-{name}={port}" for name, port in zip(names, ports, strict=False)]
-    command = [
-        program,
-        "server",
-        "-s3",
-        "-ip=127.0.0.1",
-        f"-dir={data}",
-        f"-s3.config={config}",
-        f"-s3.port={ports[-2]}",
-        f"-s3.port.grpc={ports[-1]}",
-        # Each bucket takes several volumes.
-        "-volume.max=0",
-        "-master.volumeSizeLimitMB=100",
-        "-master.telemetry=false",
-        # Servers that nobody needs here, on ports that another test may use.
-        "-s3.port.iceberg=0",
-        "-s3.port.lance=0",
-        *options,
-    ]
-    with _running(command, folder / "weed.log"):
-        yield _await(S3Server(f"http://127.0.0.1:{ports[-2]}"))
+    with object_store.running_seaweedfs(program, folder) as url:
+        yield _await(S3Server(url))
 
 
 @contextlib.contextmanager

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.object_store import ACCESS_KEY, SECRET_KEY
 from importer.storage.folder import FolderStorage
 from importer.storage.storage import Storage
-from support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, running_moto, running_seaweedfs
+from support.s3 import S3Server, running_moto, running_seaweedfs
 
 MAX_UPLOAD_BYTES = 2_000_000_000
 

@@ -7718,7 +7718,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            /** @description The client sends too many requests. Codes: `too_many_imports`, `too_many_requests`. */
             429: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -9358,6 +9358,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The body is too large. Codes: `export_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The client sends too many requests. Codes: `too_many_requests`. */
             429: {
                 headers: {
@@ -10837,7 +10846,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request arrived too slowly. Codes: `request_timeout`. */
+            /** @description The request arrived too slowly. Codes: `request_timeout`, `upload_too_long`. */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -10855,7 +10864,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            /** @description The client sends too many requests. Codes: `too_many_imports`, `too_many_requests`. */
             429: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */

@@ -456,6 +456,7 @@ export interface Messages {
   'error.duplicate_name': { name: string | number };
   'error.duplicate_sku': { sku: string | number };
   'error.email_taken': null;
+  'error.export_too_large': { limit: number };
   'error.file_gone': null;
   'error.first_administrator': null;
   'error.fix_not_found': null;
@@ -496,6 +497,7 @@ export interface Messages {
   'error.storage_unavailable': null;
   'error.too_large': { limit_megabytes: number };
   'error.too_many_exports': null;
+  'error.too_many_imports': { limit: number; whose: 'person' | 'other' };
   'error.too_many_missing': { action: 'delete' | 'other'; catalogue: number; count: number; limit_percent: number; needed_limit: number; percent: number };
   'error.too_many_requests': null;
   'error.too_many_streams': null;
@@ -506,6 +508,7 @@ export interface Messages {
   'error.undo_blocked': { is_estimate: boolean; job: 'bulk' | 'other'; later: 'none' | 'bulk' | 'other'; later_name: string | number; left_alone: number; products: number };
   'error.unsupported_media_type': null;
   'error.untrusted_host': null;
+  'error.upload_too_long': { limit_hours: number };
   'error.user_not_found': null;
   'error.view_not_found': null;
   'error.weak_password': { characters: number; limit: number; reason: 'too_short' | 'too_long' | 'known' | 'other' };

@@ -65,7 +65,7 @@ JOB_FIELDS = {
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
     """A limit of 4 MB for uploads."""
-    return {**environment, "MAX_UPLOAD_MB": "4"}
+    return {**environment, "MAX_UPLOAD_MB": "4", "DISK_RESERVE_MB": "0"}
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,48 @@
+"""What an operator allows: how many imports may wait or run, and how many hours an upload may take."""
+
+from __future__ import annotations
+
+from flask import current_app
+from sqlalchemy import func, select
+
+import config
+from api.errors import ErrorType
+from models import ImportJob, db
+
+TOO_MANY_IMPORTS = ErrorType(
+    429,
+    "too_many_imports",
+    "You have 5,000 imports that wait or run, which is the limit. Upload the file when some of them have ended.",
+)
+UPLOAD_TOO_LONG = ErrorType(
+    408,
+    "upload_too_long",
+    "The upload took longer than 24 hours, which is the limit. Use a faster connection, or split or compress the file.",
+)
+# About when some of them may have ended.
+RETRY_AFTER_SECONDS = 30
+ACTIVE_STATUSES = ("pending", "processing")
+
+
+def require_room(started_by: str) -> None:
+    """Raise the 429 if too many imports wait or run, in total or of this person or key.
+
+    Uploads that end at the same time may exceed a limit by their number.
+    """
+    settings: config.Settings = current_app.config["SETTINGS"]
+    own = func.count().filter(ImportJob.started_by == started_by)
+    query = select(func.count(), own).where(ImportJob.status.in_(ACTIVE_STATUSES), ImportJob.kind == "import")
+    total, of_person = db.session.execute(query).one()
+    if of_person >= settings.max_imports_per_person:
+        limit, whose = settings.max_imports_per_person, "person"
+        start = f"You have {of_person:,} imports that wait or run"
+    elif total >= settings.max_imports:
+        limit, whose = settings.max_imports, "total"
+        start = f"{total:,} imports wait or run"
+    else:
+        return
+    raise TOO_MANY_IMPORTS.exception(
+        f"{start}, which is the limit. Upload the file when some of them have ended.",
+        details={"limit": limit, "whose": whose},
+        retry_after_seconds=RETRY_AFTER_SECONDS,
+    )
