@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 from celery import Celery, platforms
 from celery.signals import worker_ready
+from celery.worker.consumer import Consumer
 from kombu import Exchange, Queue  # type: ignore[attr-defined]
 
 import config
@@ -21,7 +22,8 @@ from embedded import broker
 
 log = logging.getLogger(__name__)
 
-IMPORTS_QUEUE = "imports"
+# RabbitMQ does not change the type of a queue, so each type has a queue of its own.
+IMPORTS_QUEUES = {"classic": "imports", "quorum": "imports.quorum"}
 RUN_IMPORT = "imports.run"  # The name of the task.
 
 CONFIRM_TIMEOUT_SECONDS = 5
@@ -34,9 +36,23 @@ LOST_WORKER_WAIT_SECONDS = 1
 broker.register_transport()
 
 
-def _create_queue(name: str) -> Queue:
+class ImportConsumer(Consumer):  # type: ignore[misc]
+    """Celery's consumer without delayed delivery, which would declare dozens of queues that nobody uses."""
+
+    class Blueprint(Consumer.Blueprint):  # type: ignore[misc]
+        """The steps of the consumer."""
+
+        default_steps: ClassVar = [
+            step for step in Consumer.Blueprint.default_steps if not step.endswith(":DelayedDelivery")
+        ]
+
+
+def _create_queue(queue_type: str) -> Queue:
+    name = IMPORTS_QUEUES[queue_type]
     exchange = Exchange(name, type="direct", durable=True)  # type: ignore[no-untyped-call]
-    return Queue(name, exchange, routing_key=name, durable=True)  # type: ignore[no-untyped-call]
+    # Earlier versions declared the classic queue without a type.
+    arguments = None if queue_type == "classic" else {"x-queue-type": queue_type}
+    return Queue(name, exchange, routing_key=name, durable=True, queue_arguments=arguments)  # type: ignore[no-untyped-call]
 
 
 def _transport_options(settings: config.Settings) -> dict[str, Any]:
@@ -49,6 +65,8 @@ def _transport_options(settings: config.Settings) -> dict[str, Any]:
 def create_celery(settings: config.Settings) -> Celery:
     """Return a Celery application for these settings; raises `ConfigError` if DATA_DIR cannot be written."""
     app = Celery("acme", include=["tasks"])
+    queue_type = "classic" if settings.broker_is_embedded else settings.queue_type
+    queue_name = IMPORTS_QUEUES[queue_type]
     app.conf.update(
         broker_url=settings.broker_url,
         broker_transport_options=_transport_options(settings),
@@ -64,11 +82,11 @@ def create_celery(settings: config.Settings) -> Celery:
         broker_heartbeat=None,
         result_backend=settings.celery_result_backend or None,
         task_ignore_result=True,
-        task_queues=[_create_queue(IMPORTS_QUEUE)],
-        task_default_queue=IMPORTS_QUEUE,
-        task_default_exchange=IMPORTS_QUEUE,
-        task_default_routing_key=IMPORTS_QUEUE,
-        task_routes={"imports.*": {"queue": IMPORTS_QUEUE}},
+        task_queues=[_create_queue(queue_type)],
+        task_default_queue=queue_name,
+        task_default_exchange=queue_name,
+        task_default_routing_key=queue_name,
+        task_routes={"imports.*": {"queue": queue_name}},
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         # Tasks have no results, so there is nothing to wait for after a child process died.
@@ -76,6 +94,7 @@ def create_celery(settings: config.Settings) -> Celery:
         worker_prefetch_multiplier=1,
         # A running import needs no connection to the broker, so it continues without one.
         worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_consumer="celery_app:ImportConsumer",
         worker_soft_shutdown_timeout=SOFT_SHUTDOWN_SECONDS,
         worker_send_task_events=False,
         worker_hijack_root_logger=True,
@@ -92,7 +111,7 @@ def wake_import(task_id: str) -> bool:
     Return false if the broker does not accept it; then the reaper sends it later.
     """
     try:
-        celery.send_task(RUN_IMPORT, args=[task_id], queue=IMPORTS_QUEUE, retry=True, retry_policy=PUBLISH_RETRY_POLICY)
+        celery.send_task(RUN_IMPORT, args=[task_id], retry=True, retry_policy=PUBLISH_RETRY_POLICY)
     except Exception as error:
         # The transports raise many kinds of errors. All are handled alike: the database has the job, so none is fatal.
         log.warning("Job %s: the broker did not accept the message; it will be sent later: %s", task_id, error)

@@ -25,11 +25,22 @@ class ServerSettings:
     cloudamqp_url: Annotated[
         str,
         Setting(
-            "", "RabbitMQ server, as amqp://…; if empty, a folder of files replaces the broker", values.parse_broker_url
+            "",
+            "RabbitMQ server, as amqp://…, or the nodes of a cluster with semicolons between them; if empty, a folder"
+            " of files replaces the broker",
+            values.parse_broker_url,
         ),
     ]
     celery_broker_url: Annotated[
         str, Setting("", "another name for CLOUDAMQP_URL; it takes precedence if both are set", values.parse_broker_url)
+    ]
+    queue_type: Annotated[
+        str,
+        Setting(
+            "classic",
+            "type of the queue of imports: classic, or quorum for a RabbitMQ cluster, whose nodes then all keep it",
+            values.parse_one_of("classic", "quorum"),
+        ),
     ]
     celery_result_backend: Annotated[str, Setting("", "not needed, because PostgreSQL holds the state of every job")]
     secret_key: Annotated[str, Setting("", "key that signs sessions; if empty, one is generated and kept in DATA_DIR")]

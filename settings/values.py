@@ -195,10 +195,14 @@ def parse_database_url(text: str) -> str:
 
 
 def parse_broker_url(text: str) -> str:
-    """Return the URL of a message broker."""
-    if text and urlsplit(text).scheme not in {"amqp", "amqps", "filesystem"}:
-        raise ValueError("must look like amqp://user:password@host:5672/vhost")
-    return text.strip()
+    """Return the URL of a message broker, or those of the nodes of a cluster, separated by semicolons."""
+    urls = [part.strip() for part in text.split(";")] if text.strip() else []
+    if any(urlsplit(url).scheme not in {"amqp", "amqps", "filesystem"} for url in urls):
+        raise ValueError(
+            "must look like amqp://user:password@host:5672/vhost; for a cluster, the URLs of its nodes with semicolons"
+            " between them"
+        )
+    return ";".join(urls)
 
 
 def is_transaction_pooler(url: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import config
-from celery_app import IMPORTS_QUEUE, RUN_IMPORT, create_celery
+from celery_app import RUN_IMPORT, create_celery
 from importer.pipeline.runner import ImportRunner
 from importer.storage.folder import FolderStorage
 from support.database import execute
@@ -53,7 +53,7 @@ def announce(environment: Mapping[str, str], task_id: str) -> None:
         "UPDATE import_jobs SET announced_at = clock_timestamp() WHERE task_id = %s",
         (task_id,),
     )
-    create_celery(config.load(environment)).send_task(RUN_IMPORT, args=[task_id], queue=IMPORTS_QUEUE)
+    create_celery(config.load(environment)).send_task(RUN_IMPORT, args=[task_id])
 
 
 def run_import(runner: ImportRunner, content: bytes | str) -> dict[str, Any]:

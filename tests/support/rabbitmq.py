@@ -22,6 +22,7 @@ CONSUMER_TIMEOUT_MS = 5000
 # How often a channel checks its consumer timeout; by default once a minute.
 CHANNEL_TICK_MS = 1000
 STOP_SECONDS = 30
+COOKIE = ".erlang.cookie"
 
 
 def create_broker_connection(url: str) -> Any:
@@ -57,6 +58,23 @@ class RabbitMQNode:
     def is_running(self) -> bool:
         """Whether the node has been started and not stopped."""
         return self._process is not None
+
+    @property
+    def name(self) -> str:
+        """The name of the node."""
+        return self._environment["RABBITMQ_NODENAME"]
+
+    def share_cookie(self, other: RabbitMQNode) -> None:
+        """Use the Erlang cookie of another node, so that both can form a cluster; call this before the first start."""
+        target = self._folder / COOKIE
+        target.write_bytes((other._folder / COOKIE).read_bytes())
+        target.chmod(0o400)
+
+    def join(self, other: RabbitMQNode) -> None:
+        """Join the cluster of another node."""
+        for arguments in (("stop_app",), ("reset",), ("join_cluster", other.name), ("start_app",)):
+            self.control(*arguments)
+        wait_for("the RabbitMQ node is back", self._answers)
 
     def start(self) -> None:
         """Start the node and wait until it accepts connections."""
