@@ -19,6 +19,7 @@ from dotenv import load_dotenv
 
 from settings.access import AccessSettings
 from settings.imports import ImportSettings
+from settings.monitoring import MonitoringSettings
 from settings.server import ServerSettings
 from settings.setting import Setting
 from settings.storage import StorageSettings
@@ -39,7 +40,7 @@ class ConfigError(ValueError):
 
 
 @dataclass(frozen=True)
-class Settings(AccessSettings, WebhookSettings, ImportSettings, StorageSettings, ServerSettings):
+class Settings(AccessSettings, WebhookSettings, ImportSettings, StorageSettings, MonitoringSettings, ServerSettings):
     """The parsed settings of this process. Each field has the name of its variable in lower case."""
 
     # Not a setting: `load` derives it from the text of DATABASE_URL, because `database_url` lacks the pooler's options.

@@ -25,6 +25,7 @@ from psycopg2.extensions import connection as Connection
 
 from catalogue.selection import Selection, selection_condition
 from catalogue.text_matches import TEXT_COLUMNS
+from monitoring.context import carry
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class Export:
         self._error: BaseException | None = None
         self._queue = _BlockQueue(limits)
         self._reader_has_ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="export", daemon=True)
+        self._thread = threading.Thread(target=carry(self._run), name="export", daemon=True)
         self._thread.start()
 
     def read_blocks(self) -> Generator[bytes, None, None]:
