@@ -34,7 +34,7 @@ def main() -> int:
     """Run the product until it is stopped; return the exit status."""
     try:
         settings = config.load()
-        logs.talk(settings.log_format)
+        logs.talk(settings.log_format, "embedded")
         options = LaunchOptions(
             root=config.ROOT,
             data_dir=config.make_folder("DATA_DIR", settings.data_dir),

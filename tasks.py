@@ -78,13 +78,13 @@ def forget_request_and_job(**_: Any) -> None:
 
 
 @worker_init.connect  # type: ignore[untyped-decorator]
-def prepare_worker(sender: Any, **_: Any) -> None:
+def prepare_worker(sender: Any = None, **_: Any) -> None:
     """Wait for the database, apply its migrations and start the dispatcher, before the first task.
 
     Exits with status 2 if DATABASE_URL is missing, if its server is too old, or if METRICS_PORT cannot be used. Celery
     only logs exceptions other than `SystemExit`, and would start a worker that cannot work.
     """
-    if settings.log_format == logs.JSON:
+    if sender and settings.log_format == logs.JSON:
         # The banner is text.
         sender.quiet = True
     start_sentry()

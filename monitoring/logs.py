@@ -113,9 +113,13 @@ def _log_end_of_process(kind: type[BaseException], error: BaseException, trace: 
         log.critical("The process ends because of an unexpected error", exc_info=(kind, error, trace))
 
 
-def talk(log_format: str) -> None:
-    """Write the log lines of a program that talks to the person who started it to stdout: sentences, or JSON."""
-    handler = prepare(Handler(sys.stdout), log_format, "%(message)s")
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
+def talk(log_format: str, name: str) -> None:
+    """Write the lines of a logger and of those below it to stdout, for the person who started the program.
+
+    As text they are sentences without time and level. All other lines are warnings or worse, and go to stderr.
+    """
+    configure(log_format, level=logging.WARNING)
+    speaker = logging.getLogger(name)
+    speaker.addHandler(prepare(Handler(sys.stdout), log_format, "%(message)s"))
+    speaker.setLevel(logging.INFO)
+    speaker.propagate = False
