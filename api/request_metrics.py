@@ -39,18 +39,20 @@ def measure(application: WSGIApplication) -> WSGIApplication:
 
     def run(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
-        status = SERVER_ERROR
+        status, endpoint = SERVER_ERROR, NO_ENDPOINT
 
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            nonlocal status
+            nonlocal status, endpoint
             status = STATUSES.get(line[:1], SERVER_ERROR)
+            # Flask forgets its request before this application returns.
+            endpoint = _endpoint_of(environ)
             return start_response(line, headers, exc_info)
 
         try:
             return application(environ, start)
         finally:
             method = environ["REQUEST_METHOD"]
-            key = (_endpoint_of(environ), method if method in METHODS else OTHER_METHOD, status)
+            key = (endpoint, method if method in METHODS else OTHER_METHOD, status)
             values = known.get(key) or known.setdefault(key, _find_values(*key))
             values.requests.inc()
             values.duration.observe(time.perf_counter() - started)
