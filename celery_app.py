@@ -95,7 +95,7 @@ def wake_import(task_id: str) -> bool:
 
     Return false if the broker does not accept it; then the reaper sends it later.
     """
-    # Importing it decides whether metrics are shared, which a worker must do before: see `share_metrics_of_worker`.
+    # Importing it decides whether metrics are shared, which a worker must do before: see `begin_worker`.
     from monitoring.metrics import MESSAGES
 
     request_id = context.current_request_id()
@@ -118,10 +118,13 @@ def wake_import(task_id: str) -> bool:
 
 
 @import_modules.connect  # type: ignore[untyped-decorator]
-def share_metrics_of_worker(**_: Any) -> None:
+def begin_worker(**_: Any) -> None:
     """Let a worker share its metrics with its child processes and its dispatcher, before it imports the tasks."""
     if settings.metrics_port and not shared_folder():
         share_metrics()
+    if settings.log_format == logs.JSON:
+        # Celery warns of some settings before it sets up the logs.
+        logs.configure(settings.log_format)
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
