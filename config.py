@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parent
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 CREDENTIALS_RE = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
 MAX_SHOWN_CHARACTERS = 50
+# No message shows the values of these settings.
+SECRETS = {"METRICS_TOKEN"}
 EMBEDDED_BROKER_URL = "filesystem://localhost/"
 # The first setting of each pair works only with the second one.
 REQUIRED_TOGETHER = (("OIDC_ISSUER", "OIDC_CLIENT_ID"), ("SMTP_URL", "MAIL_FROM"))
@@ -86,7 +88,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             values[name.lower()] = setting.parse(text)
         except ValueError as error:
             # A URL may contain a password, which must not reach a log.
-            shown = CREDENTIALS_RE.sub("***@", text)[:MAX_SHOWN_CHARACTERS]
+            shown = "***" if name in SECRETS else CREDENTIALS_RE.sub("***@", text)[:MAX_SHOWN_CHARACTERS]
             raise ConfigError(f"{name} {error}, not {shown!r}") from None
     for name, needed in REQUIRED_TOGETHER:
         if values[name.lower()] and not values[needed.lower()]:

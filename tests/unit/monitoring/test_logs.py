@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ import pytest
 from monitoring import context, logs
 from monitoring.errors import ErrorCounter
 from monitoring.metrics import REGISTRY
+from support.paths import ROOT
 
 RFC_3339_RE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,6}\+00:00")
 
@@ -158,3 +161,42 @@ def test_only_errors_with_a_traceback_are_counted_under_few_names() -> None:
         log.exception("it failed")
     assert count("webhooks") - before["webhooks"] == 1
     assert count("other") - before["other"] == 1
+
+
+TALK_PROGRAM = """
+import logging, sys
+from monitoring import logs
+logs.talk(sys.argv[1], "embedded")
+logging.getLogger("embedded.supervision").info("It is running")
+logging.getLogger("alembic").info("a detail")
+logging.getLogger("database").warning("a problem")
+import threading
+thread = threading.Thread(target=lambda: 1 / 0, name="broken")
+thread.start()
+thread.join()
+raise ValueError("a bug")
+"""
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_program_talks_on_stdout_and_warns_on_stderr(log_format: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", TALK_PROGRAM, log_format],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert result.returncode == 1
+    if log_format == "text":
+        assert result.stdout == "It is running\n"
+        assert result.stderr.count("WARNING database: a problem\n") == 1
+        assert "ERROR monitoring.logs: A thread has ended with an error: broken\nTraceback" in result.stderr
+        assert result.stderr.endswith("ValueError: a bug\n")
+        return
+    (said,) = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (said["logger"], said["message"]) == ("embedded.supervision", "It is running")
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    assert [line["level"] for line in lines] == ["WARNING", "ERROR", "CRITICAL"]
+    assert ["Error: " in line.get("exception", "") for line in lines] == [False, True, True]
