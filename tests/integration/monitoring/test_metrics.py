@@ -222,7 +222,7 @@ def find_uses(expression: str) -> dict[str, set[str]]:
 
     def visit(node: Any) -> None:
         if isinstance(node, promql_parser.VectorSelector):
-            uses.setdefault(node.name, set()).update(matcher.name for matcher in node.matchers.matchers)
+            uses.setdefault(node.name or "", set()).update(matcher.name for matcher in node.matchers.matchers)
             outcomes = [matcher.value for matcher in node.matchers.matchers if matcher.name == "outcome"]
             assert {part for value in outcomes for part in value.split("|")} <= KNOWN_OUTCOMES
         if isinstance(node, promql_parser.AggregateExpr) and node.modifier is not None:

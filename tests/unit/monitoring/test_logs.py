@@ -39,7 +39,9 @@ class Lines:
 
 @pytest.fixture(autouse=True)
 def no_context() -> Iterator[None]:
-    """A thread that works for nobody, before the test and after it."""
+    """A thread that works for nobody, whatever earlier tests have left open."""
+    context.set_request_id(None)
+    context.set_task_id(None)
     yield
     context.set_request_id(None)
     context.set_task_id(None)
@@ -180,14 +182,8 @@ raise ValueError("a bug")
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_a_program_talks_on_stdout_and_warns_on_stderr(log_format: str) -> None:
-    result = subprocess.run(
-        [sys.executable, "-c", TALK_PROGRAM, log_format],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    command = [sys.executable, "-c", TALK_PROGRAM, log_format]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert result.returncode == 1
     if log_format == "text":
         assert result.stdout == "It is running\n"
