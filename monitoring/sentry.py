@@ -9,11 +9,14 @@ from monitoring import context
 
 log = logging.getLogger(__name__)
 
+SENT_OF_REQUEST = {"method", "url"}
+
 
 def start(dsn: str, *, release: str, environment: str) -> None:
     """Send each log record of the level ERROR or above to the project of a DSN from now on; without one, do nothing.
 
-    A process that was forked must call it again. No values of variables, bodies, cookies and addresses are sent.
+    A process that was forked must call it again. No values of variables, bodies, queries, headers and addresses are
+    sent.
     """
     if not dsn:
         return
@@ -38,7 +41,9 @@ def start(dsn: str, *, release: str, environment: str) -> None:
 
 
 def _add_context(event: Any, _hint: dict[str, Any]) -> Any:
-    """Name the request and the job of an error."""
+    """Name the request and the job of an error, and leave out what a query or a header may tell."""
+    if "request" in event:
+        event["request"] = {name: value for name, value in event["request"].items() if name in SENT_OF_REQUEST}
     tags = event.setdefault("tags", {})
     ids = {"request_id": context.current_request_id(), "task_id": context.current_task_id()}
     tags.update({name: id for name, id in ids.items() if id})

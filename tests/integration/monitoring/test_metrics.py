@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import promql_parser
@@ -21,6 +22,7 @@ from api.database_metrics import DatabaseCollector, DatabaseFacts
 from api.session_cookie import COOKIE_NAME
 from app import create_app
 from catalogue import search_indexes
+from importer.pipeline.run import Observer, Step, StepKind
 from importer.pipeline.runner import ImportRunner
 from models import db
 from monitoring import metrics
@@ -130,6 +132,35 @@ def test_a_job_is_counted_by_its_outcome_and_its_rows_by_theirs(client: FlaskCli
         "completed": 1,
         "refused": 1,
     }
+
+
+def test_runs_that_were_cancelled_and_leases_that_were_lost_are_told_apart(runner: ImportRunner) -> None:
+    def read() -> list[float]:
+        names: list[tuple[str, dict[str, str]]] = [
+            ("acme_job_runs_total", {"kind": "import", "outcome": "cancelled"}),
+            ("acme_leases_lost_total", {"resource": "job"}),
+            ("acme_lease_takeovers_total", {"resource": "job"}),
+        ]
+        return [metrics.REGISTRY.get_sample_value(name, labels) or 0 for name, labels in names]
+
+    def run_while(change: str) -> list[float]:
+        """Run a job whose row changes when its file has been read; return by how much each counter grew."""
+        before = read()
+        task_id = create_job(runner, b"sku\nA\n")
+
+        class Change(Observer):
+            def after_commit(self, step: Step) -> None:
+                if step.kind is StepKind.STAGE_FILE:
+                    execute(runner.database_url, f"UPDATE import_jobs SET {change} WHERE task_id = %s", (task_id,))
+
+        replace(runner, observer=Change()).run(task_id)
+        runner.run(task_id)
+        return [new - old for new, old in zip(read(), before, strict=True)]
+
+    assert run_while("status = 'cancelled', lease_token = NULL") == [1, 0, 0]
+    # Another worker, which has ended meanwhile, has taken the lease; the second run takes it over.
+    taken = "lease_token = gen_random_uuid(), lease_holder = 'gone', lease_expires_at = now() - interval '1 minute'"
+    assert run_while(taken) == [0, 1, 1]
 
 
 def test_the_database_tells_what_waits_and_who_works(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,11 @@ def test_a_request_is_followed_through_all_processes(
     ids = [request.headers["x-request-id"] for request in shared_receiver.requests("/ok/monitoring")]
     assert ids == [REQUEST_ID, REQUEST_ID, edit.headers["X-Request-ID"]]
 
+    # gunicorn logs this one.
+    with socket.create_connection(("127.0.0.1", web_port), timeout=REQUEST_SECONDS) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 400 ")
+
     # A message of an earlier version has no id of a request.
     runner = create_runner(config.load(environment))
     older = create_job(runner, b"sku\nC\n", announced=True)
@@ -89,6 +95,7 @@ def test_a_request_is_followed_through_all_processes(
 
     lines = read_lines(tmp_path / "processes.log")
     assert all(line.keys() >= {"time", "level", "logger", "message"} for line in lines)
+    assert "gunicorn.error" in {line["logger"] for line in lines}
     of_import = [line for line in lines if line.get("task_id") == task_id]
     assert {"importer.pipeline.runner", "celery.app.trace"} <= {line["logger"] for line in of_import}
     assert {line.get("request_id") for line in of_import} == {REQUEST_ID}

@@ -73,6 +73,14 @@ def test_an_error_is_reported_with_its_request_and_job_and_without_values() -> N
     assert b"a secret" not in b"".join(received)
 
 
+def test_a_report_has_of_its_request_only_what_names_it() -> None:
+    request = {"method": "GET", "url": "http://h/api/products", "query_string": "q=x", "headers": {"X": "y"}, "data": 1}
+    assert sentry._add_context({"request": request}, {}) == {
+        "request": {"method": "GET", "url": "http://h/api/products"},
+        "tags": {},
+    }
+
+
 def test_a_missing_package_is_named_in_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
