@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Iterable
@@ -21,7 +20,17 @@ import routes
 from access import credentials
 from access.actors import Actor
 from access.request_counts import RequestCounts
-from api import authentication, cross_origin, errors, refusals, request_guard, request_limits, response_headers
+from api import (
+    authentication,
+    cross_origin,
+    errors,
+    refusals,
+    request_guard,
+    request_ids,
+    request_limits,
+    request_metrics,
+    response_headers,
+)
 from api.access import commands, setup_link
 from api.bulk.runs import BulkRuns
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
@@ -36,6 +45,8 @@ from database.statement_timeout import limit_statements
 from importer.pipeline.runner import ImportRunner
 from importer.storage.locations import prepare_storage
 from models import ImportJob, db
+from monitoring import logs, sentry
+from monitoring.metrics import POOL_LIMIT
 from secret_key import load_secret_key
 
 # gunicorn stops if a worker exits with this status (`Arbiter.WORKER_BOOT_ERROR`). After most others it starts a new
@@ -84,10 +95,10 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     The settings default to those of the environment. Raises `SystemExit` after printing one line if a setting is
     unusable, or if the database does not answer or is too old.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         settings = settings or config.load()
+        logs.configure(settings.log_format)
+        sentry.start(settings.sentry_dsn, release=config.VERSION, environment=settings.flask_env)
         url = settings.require_database_url()
         storage = prepare_storage(settings)
         secret_key = load_secret_key(settings)
@@ -118,7 +129,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
                 "hide_parameters": True,
                 "url": sqlalchemy_url(url),
                 "pool_size": 1,
-                "max_overflow": 1,
+                # One for a scrape of the metrics, and one for a probe beside GET /api/health.
+                "max_overflow": 2,
                 "pool_timeout": HEALTH_SECONDS,
                 "pool_pre_ping": True,
                 "connect_args": {"connect_timeout": HEALTH_SECONDS, **connect_args},
@@ -129,12 +141,15 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         DEBUG=settings.flask_debug,
     )
     app.wsgi_app = response_headers.add_headers(app.wsgi_app)  # type: ignore[assignment,method-assign]
+    app.wsgi_app = request_metrics.measure(app.wsgi_app)  # type: ignore[assignment,method-assign]
+    app.wsgi_app = request_ids.assign_ids(app.wsgi_app, settings)  # type: ignore[assignment,method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app)
     with app.app_context():
         check_connections(db.engine)
+        POOL_LIMIT.set(POOL_SIZE + POOL_OVERFLOW)
         limit_statements(db.engine, settings.request_timeout_seconds, further_limits=lock_limit)
         limit_statements(db.engines[HEALTH_DATABASE], HEALTH_SECONDS)
     errors.register(app)

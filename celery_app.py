@@ -13,18 +13,22 @@ import sys
 from typing import Any, ClassVar
 
 from celery import Celery, platforms
-from celery.signals import worker_ready
+from celery.signals import import_modules, setup_logging, worker_ready
 from celery.worker.consumer import Consumer
 from kombu import Exchange, Queue  # type: ignore[attr-defined]
 
 import config
 from embedded import broker
+from monitoring import context, logs
+from monitoring.shared_metrics import share_metrics, shared_folder
 
 log = logging.getLogger(__name__)
 
 # RabbitMQ does not change the type of a queue, so each type has a queue of its own.
 IMPORTS_QUEUES = {"classic": "imports", "quorum": "imports.quorum"}
 RUN_IMPORT = "imports.run"  # The name of the task.
+# The header of a message with the id of the request that sent it. Messages of earlier versions lack it.
+REQUEST_ID_HEADER = "request_id"
 
 CONFIRM_TIMEOUT_SECONDS = 5
 CONNECT_TIMEOUT_SECONDS = 4
@@ -110,13 +114,46 @@ def wake_import(task_id: str) -> bool:
 
     Return false if the broker does not accept it; then the reaper sends it later.
     """
+    # Importing it decides whether metrics are shared, which a worker must do before: see `begin_worker`.
+    from monitoring.metrics import MESSAGES
+
+    request_id = context.current_request_id()
     try:
-        celery.send_task(RUN_IMPORT, args=[task_id], retry=True, retry_policy=PUBLISH_RETRY_POLICY)
+        celery.send_task(
+            RUN_IMPORT,
+            args=[task_id],
+            headers={REQUEST_ID_HEADER: request_id} if request_id else None,
+            retry=True,
+            retry_policy=PUBLISH_RETRY_POLICY,
+        )
     except Exception as error:
         # The transports raise many kinds of errors. All are handled alike: the database has the job, so none is fatal.
         log.warning("Job %s: the broker did not accept the message; it will be sent later: %s", task_id, error)
+        MESSAGES.labels("refused").inc()
         return False
+    MESSAGES.labels("sent").inc()
     return True
+
+
+@import_modules.connect  # type: ignore[untyped-decorator]
+def begin_worker(**_: Any) -> None:
+    """Let a worker share its metrics with its child processes and its dispatcher, before it imports the tasks."""
+    if settings.metrics_port and not shared_folder():
+        share_metrics()
+    if settings.log_format == logs.JSON:
+        # Celery warns of some settings before it sets up the logs.
+        logs.configure(settings.log_format)
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def configure_logs(loglevel: int, logfile: str | None, **_: Any) -> None:
+    """Write the logs of a worker and of its child processes in the format of the product, instead of Celery's."""
+    logs.configure(settings.log_format, level=loglevel, file=logfile)
+    if settings.log_format == logs.JSON:
+        from celery.apps import worker
+
+        # Celery prints these sentences about its shutdown as they are.
+        worker.safe_say = lambda message, *_: log.info("%s", str(message).strip())
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
@@ -129,7 +166,8 @@ def start_soft_shutdown_on_sigterm(**_: Any) -> None:
 
 
 try:
-    celery = app = create_celery(config.load())
+    settings = config.load()
+    celery = app = create_celery(settings)
 except config.ConfigError as error:
     # `celery -A celery_app` loads this module and would print a traceback.
     print(f"error: {error}", file=sys.stderr)  # noqa: T201

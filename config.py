@@ -19,6 +19,7 @@ from dotenv import load_dotenv
 
 from settings.access import AccessSettings
 from settings.imports import ImportSettings
+from settings.monitoring import MonitoringSettings
 from settings.server import ServerSettings
 from settings.setting import Setting
 from settings.storage import StorageSettings
@@ -29,6 +30,8 @@ ROOT = Path(__file__).resolve().parent
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 CREDENTIALS_RE = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
 MAX_SHOWN_CHARACTERS = 50
+# No message shows the values of these settings.
+SECRETS = {"METRICS_TOKEN"}
 EMBEDDED_BROKER_URL = "filesystem://localhost/"
 # The first setting of each pair works only with the second one.
 REQUIRED_TOGETHER = (("OIDC_ISSUER", "OIDC_CLIENT_ID"), ("SMTP_URL", "MAIL_FROM"))
@@ -39,7 +42,7 @@ class ConfigError(ValueError):
 
 
 @dataclass(frozen=True)
-class Settings(AccessSettings, WebhookSettings, ImportSettings, StorageSettings, ServerSettings):
+class Settings(AccessSettings, WebhookSettings, ImportSettings, StorageSettings, MonitoringSettings, ServerSettings):
     """The parsed settings of this process. Each field has the name of its variable in lower case."""
 
     # Not a setting: `load` derives it from the text of DATABASE_URL, because `database_url` lacks the pooler's options.
@@ -85,7 +88,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             values[name.lower()] = setting.parse(text)
         except ValueError as error:
             # A URL may contain a password, which must not reach a log.
-            shown = CREDENTIALS_RE.sub("***@", text)[:MAX_SHOWN_CHARACTERS]
+            shown = "***" if name in SECRETS else CREDENTIALS_RE.sub("***@", text)[:MAX_SHOWN_CHARACTERS]
             raise ConfigError(f"{name} {error}, not {shown!r}") from None
     for name, needed in REQUIRED_TOGETHER:
         if values[name.lower()] and not values[needed.lower()]:

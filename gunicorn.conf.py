@@ -4,8 +4,10 @@ server/worker.py explains the worker. It decides how many threads there are.
 """
 
 import sys
+from typing import Any
 
 from config import ConfigError, load
+from monitoring.shared_metrics import share_metrics
 
 # Connections besides those of streams. Most of them wait for the next request of a browser.
 OTHER_CONNECTIONS = 900
@@ -31,3 +33,10 @@ forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 accesslog = None
 loglevel = "warning"
+logger_class = "server.logger.Logger"
+
+
+def on_starting(server: Any) -> None:
+    """Let several worker processes share their metrics, so that each of them can serve the metrics of all."""
+    if server.cfg.workers > 1:
+        share_metrics()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from api import assets, change_streams, compression, docs, events, health
+from api import assets, change_streams, compression, docs, events, health, metrics, probes
 from api.access import account, audit, keys, oidc, session, users
 from api.bulk import routes as bulk
 from api.imports import actions, duplicates, fixes, progress, rejects, rows, uploads
@@ -57,4 +57,6 @@ def register(app: Flask) -> None:
         return send_page("index.html")
 
     assets.register(app)
+    metrics.register(app)
+    probes.register(app)
     compression.register(app)

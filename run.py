@@ -13,6 +13,7 @@ import config
 import run_celery
 from embedded.errors import LaunchError
 from embedded.launcher import Launcher, LaunchOptions
+from monitoring import logs
 
 
 def web_command(descriptor: int) -> list[str]:
@@ -33,6 +34,7 @@ def main() -> int:
     """Run the product until it is stopped; return the exit status."""
     try:
         settings = config.load()
+        logs.talk(settings.log_format, "embedded")
         options = LaunchOptions(
             root=config.ROOT,
             data_dir=config.make_folder("DATA_DIR", settings.data_dir),

@@ -5,21 +5,32 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, NoReturn
+from wsgiref.simple_server import WSGIServer
 
-from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_process_init,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 from sqlalchemy.exc import OperationalError
 
 import config
 from access.retention import AccessRetention
 from catalogue.search_index_builder import SearchIndexBuilder
-from celery_app import RUN_IMPORT, celery, wake_import
+from celery_app import REQUEST_ID_HEADER, RUN_IMPORT, celery, wake_import
 from database.migrate import UnsupportedServer, upgrade_database
 from importer.jobs.reaper import Reaper, ReaperSettings
 from importer.jobs.retention import HistoryRetention, Retention
 from importer.jobs.stored_files import StoredFileReaper
 from importer.pipeline.runner import ImportRunner
 from importer.storage.locations import open_storage
+from monitoring import context, exporter, logs, sentry
 from webhooks.process import DispatcherProcess
 
 log = logging.getLogger(__name__)
@@ -36,6 +47,8 @@ history = HistoryRetention(settings.history_days, settings.reject_days, settings
 Companion = Reaper | StoredFileReaper | SearchIndexBuilder | DispatcherProcess
 # The threads that this worker has started.
 companions: list[Companion] = []
+# The server of its metrics, if METRICS_PORT is set.
+metrics_servers: list[WSGIServer] = []
 
 
 @celery.task(name=RUN_IMPORT)  # type: ignore[untyped-decorator]
@@ -50,13 +63,33 @@ def run_import(task_id: str) -> None:
         wake_import(task_id)
 
 
+@task_prerun.connect  # type: ignore[untyped-decorator]
+def name_request_and_job(task: Any, args: Sequence[Any], **_: Any) -> None:
+    """Let each log line of a task name its job, and the request that sent its message if that is known."""
+    context.set_request_id(context.accept_request_id(task.request.get(REQUEST_ID_HEADER)))
+    context.set_task_id(str(args[0]) if args else None)
+
+
+@task_postrun.connect  # type: ignore[untyped-decorator]
+def forget_request_and_job(**_: Any) -> None:
+    """Let the log lines after a task name nothing."""
+    context.set_request_id(None)
+    context.set_task_id(None)
+
+
 @worker_init.connect  # type: ignore[untyped-decorator]
-def prepare_worker(**_: Any) -> None:
+def prepare_worker(sender: Any = None, **_: Any) -> None:
     """Wait for the database, apply its migrations and start the dispatcher, before the first task.
 
-    Exits with status 2 if DATABASE_URL is missing, or if its server is too old. Celery only logs exceptions other than
-    `SystemExit`, and would start a worker that cannot work.
+    Exits with status 2 if DATABASE_URL is missing, if its server is too old, or if METRICS_PORT cannot be used. Celery
+    only logs exceptions other than `SystemExit`, and would start a worker that cannot work.
     """
+    if sender and settings.log_format == logs.JSON:
+        # The banner is text.
+        sender.quiet = True
+    start_sentry()
+    if settings.metrics_port:
+        _serve_metrics()
     try:
         url = settings.require_database_url()
     except config.ConfigError as error:
@@ -77,6 +110,32 @@ def prepare_worker(**_: Any) -> None:
 def _exit(error: Exception) -> NoReturn:
     print(f"error: {error}", file=sys.stderr)  # noqa: T201
     sys.exit(2)
+
+
+def _serve_metrics() -> None:
+    try:
+        metrics_servers.append(exporter.serve(settings.host_metrics, settings.metrics_port))
+    except OSError as error:
+        place = f"{settings.host_metrics}:{settings.metrics_port}"
+        print(  # noqa: T201
+            f"error: METRICS_PORT: the worker cannot listen on {place} ({error.strerror or error}):"
+            " choose a free port for each worker of this machine",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def prepare_child(**_: Any) -> None:
+    """Prepare a child process: if it outlives the worker, it must not keep the port of the metrics."""
+    for server in metrics_servers:
+        server.server_close()
+    start_sentry()
+
+
+def start_sentry() -> None:
+    """Send unexpected errors of this process to Sentry, if SENTRY_DSN is set."""
+    sentry.start(settings.sentry_dsn, release=config.VERSION, environment=settings.flask_env)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

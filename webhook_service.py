@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 from webhooks.events import (
-    INSERT_CREATED_SQL,
     INSERT_UPDATED_SQL,
     has_import_subscribers,
+    insert_created_sql,
     insert_deleted_sql,
     insert_imported_sql,
+    insert_updated_sql,
     record_event,
 )
 
 __all__ = [
-    "INSERT_CREATED_SQL",
     "INSERT_UPDATED_SQL",
     "has_import_subscribers",
+    "insert_created_sql",
     "insert_deleted_sql",
     "insert_imported_sql",
+    "insert_updated_sql",
     "record_event",
 ]

@@ -6,8 +6,6 @@ an account, requests of this machine need neither: they come from the administra
 
 from __future__ import annotations
 
-import secrets
-
 from flask import Flask, current_app, g, request
 from sqlalchemy import Engine
 
@@ -19,10 +17,10 @@ from access.roles import ROLE_OF_SCOPE, ROLE_SCOPES, Needs, Requirement, Scope
 from access.tokens import is_well_formed_key
 from api.errors import FORBIDDEN, UNAUTHENTICATED
 from api.host_names import LOOPBACK_NAME, is_loopback, parse_host
-from api.response_headers import REQUEST_ID_HEADER, REQUEST_ID_KEY
 from api.session_cookie import read_session_token
 from database.pooled_connections import autocommitting
 from models import db
+from monitoring.context import current_request_id
 
 BEARER, BASIC = "bearer ", "basic "
 INVALID_KEY = "The API key is not valid: it is mistyped, expired or revoked."
@@ -34,20 +32,15 @@ MAX_ADDRESS_CHARACTERS = 100
 # The page sends it with what it loads while nobody uses it.
 UNATTENDED_HEADER = "X-Unattended"
 EVENT_STREAM = "text/event-stream"
-MAX_REQUEST_ID_CHARACTERS = 100
-REQUEST_ID_BYTES = 16
 SECONDS_PER_HOUR = 3600
 
 
 def register(app: Flask) -> None:
     """Authenticate and authorise every request of the API; `needs` is what each endpoint needs."""
-
-    settings: config.Settings = app.config["SETTINGS"]
     needs_of = needs_of_endpoint(app)
 
     @app.before_request
     def _authenticate() -> None:
-        request.environ[REQUEST_ID_KEY] = g.request_id = _request_id(settings)
         needs = needs_of.get(request.endpoint or "", Requirement.NOTHING)
         if needs is not Requirement.NOTHING:
             require(needs)
@@ -75,7 +68,7 @@ def current_actor() -> Actor:
 
 def current_origin() -> Origin:
     """Return where a change that the current request makes comes from, for the audit log."""
-    return Origin(current_actor(), client_address(), g.request_id)
+    return Origin(current_actor(), client_address(), current_request_id())
 
 
 def client_address() -> str:
@@ -85,7 +78,11 @@ def client_address() -> str:
 
 def require(needs: Needs) -> None:
     """Raise the 401 or the 403 if the actor of the current request lacks what a call needs."""
-    actor = current_actor()
+    require_of(current_actor(), needs)
+
+
+def require_of(actor: Actor, needs: Needs) -> None:
+    """Raise the 401 or the 403 if an actor lacks what a call needs."""
     if actor.may(needs):
         return
     if actor is ANONYMOUS:
@@ -163,12 +160,3 @@ def is_local_request(settings: config.Settings) -> bool:
     bound_address = str(environ.get("SERVER_NAME", ""))
     name = parse_host(environ.get("HTTP_HOST", ""))
     return is_loopback(peer) and is_loopback(bound_address) and name in LOCAL_NAMES
-
-
-def _request_id(settings: config.Settings) -> str:
-    """Return the id that a trusted proxy gave the request, or a new one."""
-    if settings.trusted_proxies:
-        given = request.headers.get(REQUEST_ID_HEADER, "")
-        if given.isascii() and given.isprintable() and 0 < len(given) <= MAX_REQUEST_ID_CHARACTERS:
-            return given
-    return secrets.token_hex(REQUEST_ID_BYTES)

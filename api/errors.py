@@ -21,6 +21,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from api.field_problems import find_problems
 from database.retry import is_conflict
+from monitoring.metrics import POOL_TIMEOUTS
 
 log = logging.getLogger(__name__)
 
@@ -211,6 +212,7 @@ def register(app: Flask) -> None:
     @app.errorhandler(PoolTimeoutError)
     def _handle_pool_timeout(_error: PoolTimeoutError) -> Response:
         log.warning("All database connections of the web process are in use")
+        POOL_TIMEOUTS.inc()
         return error_response(OVERLOADED.exception())
 
     @app.errorhandler(Exception)

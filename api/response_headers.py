@@ -14,6 +14,7 @@ from werkzeug.http import parse_cache_control_header
 
 from api.errors import belongs_to_api
 from api.host_names import is_loopback, parse_host
+from api.request_ids import REQUEST_ID_HEADER, REQUEST_ID_KEY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -39,9 +40,6 @@ HEADERS = {
 LOOPBACK_HEADERS = {**HEADERS, "Cross-Origin-Opener-Policy": "same-origin"}
 # A year, as usual. Other names of the same domain may not have HTTPS, so they are not included.
 HTTPS_HEADERS = {**LOOPBACK_HEADERS, "Strict-Transport-Security": "max-age=31536000"}
-REQUEST_ID_HEADER = "X-Request-ID"
-# Where api/authentication.py keeps the id of a request in its WSGI environment.
-REQUEST_ID_KEY = "acme.request_id"
 # The API has few different values of `Cache-Control`.
 CACHED_VALUES = 64
 

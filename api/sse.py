@@ -31,6 +31,7 @@ from access.actors import Actor
 from api.errors import ErrorType
 from database.advisory_locks import PRODUCT_CHANGES_KEY, try_lock
 from database.listen import Listener
+from monitoring.metrics import STREAMS, STREAMS_LIMIT
 
 log = logging.getLogger(__name__)
 
@@ -246,6 +247,7 @@ class StreamHub:
         self._read_events = read_events
         self._find_ended = find_ended
         self._max_streams = max_streams
+        STREAMS_LIMIT.set(max_streams)
         self._listen = listen
         self._lock = threading.Lock()
         self._subscriptions: dict[Subscription, Actor] = {}
@@ -279,6 +281,7 @@ class StreamHub:
             if len(self._subscriptions) >= self._max_streams:
                 return False
             self._subscriptions[subscription] = actor
+            STREAMS.inc()
             for topic in subscription.topics:
                 self._subscriptions_by_topic[topic].add(subscription)
             if self._thread is None:
@@ -291,7 +294,8 @@ class StreamHub:
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription; do nothing if it has ended already."""
         with self._lock:
-            self._subscriptions.pop(subscription, None)
+            if self._subscriptions.pop(subscription, None) is not None:
+                STREAMS.dec()
             for topic in subscription.topics & self._subscriptions_by_topic.keys():
                 self._subscriptions_by_topic[topic].discard(subscription)
                 if not self._subscriptions_by_topic[topic]:

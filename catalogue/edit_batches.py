@@ -15,6 +15,7 @@ from catalogue.edits import EditedProduct, record_edits
 from catalogue.page_search import ProductRow
 from catalogue.selection import MAX_ID
 from database.serializers import format_timestamp
+from monitoring.context import current_request_id
 from webhook_service import INSERT_UPDATED_SQL
 
 Refusal = Literal["not_found", "changed_since", "duplicate_sku", "repeated_id"]
@@ -45,7 +46,7 @@ WITH edits AS MATERIALIZED (
         updated_at = %(at)s
     FROM edits e WHERE p.id = e.id
     RETURNING p.id, p.sku, p.name, p.description, p.active, p.created_at, p.updated_at
-){INSERT_UPDATED_SQL}
+){INSERT_UPDATED_SQL.format(request_id="%(request_id)s")}
 SELECT {PRODUCT_COLUMNS} FROM updated
 """
 
@@ -182,7 +183,7 @@ def _write(cursor: Cursor, changed: dict[int, EditResult], passed_on: list[int],
         }
         for result in changed.values()
     ]
-    cursor.execute(UPDATE_PRODUCTS_SQL, {"edits": Json(edits), "at": at})
+    cursor.execute(UPDATE_PRODUCTS_SQL, {"edits": Json(edits), "at": at, "request_id": current_request_id()})
     return [ProductRow(*row) for row in cursor.fetchall()]
 
 

@@ -26,6 +26,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from catalogue.selection import Selection, selection_condition
 from catalogue.text_matches import TEXT_COLUMNS
+from monitoring.context import carry
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class Export:
         self._error: BaseException | None = None
         self._queue = _BlockQueue(limits)
         self._reader_has_ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="export", daemon=True)
+        self._thread = threading.Thread(target=carry(self._run), name="export", daemon=True)
         self._thread.start()
 
     def read_blocks(self) -> Generator[bytes, None, None]:

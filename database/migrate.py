@@ -56,6 +56,15 @@ def newest_revision() -> str:
     return max(path.name for path in MIGRATIONS_FOLDER.glob("versions/[0-9]*.py")).partition("_")[0]
 
 
+def has_needed_revision(revisions: list[str]) -> bool:
+    """Return whether a database with these revisions has all tables and columns that this version of the code needs.
+
+    That is also true after a later version has migrated the database, because its migrations only add what they need
+    while processes of this version still run.
+    """
+    return len(revisions) == 1 and revisions[0] >= newest_revision()
+
+
 def _is_current(url: str) -> bool:
     """Return whether a supported server has the tables of the newest revision, as at most starts of a process.
 

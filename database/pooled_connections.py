@@ -18,8 +18,11 @@ from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
+from monitoring.metrics import POOL_IN_USE
+
 MAX_UNCHECKED_SECONDS = 1
 USED_AT = "used_at"
+IN_USE = "in_use"
 
 
 def check_connections(engine: Engine) -> None:
@@ -31,17 +34,20 @@ def check_connections(engine: Engine) -> None:
     @event.listens_for(engine, "checkin")
     def _remember(connection: Any, record: Any) -> None:
         record.info[USED_AT] = time.monotonic()
+        if record.info.pop(IN_USE, False):
+            POOL_IN_USE.dec()
 
     @event.listens_for(engine, "checkout")
     def _check(connection: Any, record: Any, _fairy: Any) -> None:
         used_at = record.info.get(USED_AT)
         # A new connection has just answered.
-        if used_at is None or (time.monotonic() - used_at < MAX_UNCHECKED_SECONDS and not _has_input(connection)):
-            return
-        try:
-            engine.dialect.do_ping(connection)
-        except psycopg2.Error:
-            raise InvalidatePoolError from None
+        if used_at is not None and (time.monotonic() - used_at >= MAX_UNCHECKED_SECONDS or _has_input(connection)):
+            try:
+                engine.dialect.do_ping(connection)
+            except psycopg2.Error:
+                raise InvalidatePoolError from None
+        record.info[IN_USE] = True
+        POOL_IN_USE.inc()
 
 
 @contextlib.contextmanager

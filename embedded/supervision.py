@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -12,6 +13,8 @@ from subprocess import Popen
 from embedded.child_process import spawn
 from embedded.errors import LaunchError
 from embedded.postgres import EmbeddedPostgres
+
+log = logging.getLogger(__name__)
 
 EARLY_EXIT_SECONDS = 10  # A process that ends within this time of its start counts as broken.
 MAX_EARLY_EXITS = 5  # In a row; then the whole run gives up.
@@ -144,6 +147,5 @@ class SupervisedPostgres(SupervisedProcess):
 
 
 def print_line(text: str) -> None:
-    """Print a line at once; ignore a closed terminal, because the processes must still be stopped."""
-    with suppress(OSError):
-        print(text, flush=True)  # noqa: T201 - this program talks to its user.
+    """Print a line at once. `run.py` decides in which form, and ignores a closed terminal."""
+    log.info("%s", text)

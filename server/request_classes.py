@@ -36,6 +36,7 @@ class RequestClasses:
 
     def __init__(self, *, max_uploads: int, max_streams: int) -> None:
         self.health = RequestClass("health", threads=2, queue_length=50)
+        self.metrics = RequestClass("metrics", threads=2, queue_length=8)
         self.upload = RequestClass("upload", threads=max_uploads, queue_length=16, reads_body=True)
         self.stream = RequestClass("stream", max_streams + THREADS_FOR_REFUSALS, queue_length=32, streams=True)
         self.export = RequestClass("export", EXPORT_THREADS, queue_length=8, streams=True)
@@ -63,7 +64,8 @@ class RequestClasses:
 
 
 READING_RULES = [
-    ("health", re.compile(r"/api/health")),
+    ("health", re.compile(r"/api/health|/healthz|/readyz")),
+    ("metrics", re.compile(r"/metrics")),
     ("stream", re.compile(r"/api/events|/api/upload/progress/[^/]+/stream|/api/(products|webhooks)/changes")),
     ("export", re.compile(r"/api/products/export")),
     ("rejects", re.compile(r"/api/imports/[^/]+/rejects\.csv")),

@@ -79,6 +79,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._checked_at = time.monotonic()
         self._refused = 0
         self._logged_at = 0.0
+        # Importing these decides whether metrics are shared, which gunicorn.conf.py must do before.
+        from monitoring.errors import ErrorCounter
+        from monitoring.metrics import HTTP_REFUSED
+
+        self._refusals = HTTP_REFUSED
+        logging.getLogger("gunicorn.error").addHandler(ErrorCounter())
         super().init_process()
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
@@ -264,8 +270,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _refuse_for_load(self, connection: Connection) -> None:
         self._refused += 1
+        self._count_refusal(connection.request_class)
         is_upload = connection.request_class is self.classes.upload
         self._refuse(connection, TOO_MANY_UPLOADS if is_upload else OVERLOADED)
+
+    def _count_refusal(self, request_class: RequestClass | None) -> None:
+        # The class of a request whose head has not arrived is unknown.
+        self._refusals.labels(request_class.name if request_class else self.classes.other.name).inc()
 
     def _refuse(self, connection: Connection, refusal: Refusal) -> None:
         """Answer a request without running it. Its connection then closes."""
@@ -339,6 +350,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         victim = min(candidates, key=loss)
         if victim.state is State.READING and not victim.is_idle:
             self._refused += 1
+            self._count_refusal(victim.request_class)
             with contextlib.suppress(OSError):
                 victim.sock.send(OVERLOADED.render(victim.method), socket.MSG_DONTWAIT)
         self._close(victim)

@@ -17,6 +17,9 @@ HOST_PATTERN_RE = re.compile(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*|\[?[0-9a-f]*:[0-9a-f:
 ORIGIN_RE = re.compile(r"(?P<scheme>https?)://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 # A stricter check would refuse addresses that work.
 ADDRESS_RE = re.compile(r"[^\s@<>]+@[^\s@<>]+")
+# A shorter token could be guessed.
+TOKEN_RE = re.compile(r"[!-~]{16,200}")
+DSN_RE = re.compile(r"https?://[^@/]+@[^@]+/\d+")
 ROLE_NAMES = ("viewer", "editor", "admin")
 MAX_NUMBER_DIGITS = 20
 POOLER_PORT = ":6543"
@@ -100,6 +103,20 @@ def parse_endpoint_url(text: str) -> str:
     if text and not _is_url(text, schemes={"http", "https"}):
         raise ValueError("must be an address such as https://minio.example.com:9000")
     return text.rstrip("/")
+
+
+def parse_token(text: str) -> str:
+    """Return a secret of printable ASCII that clients send in a header."""
+    if text and not TOKEN_RE.fullmatch(text):
+        raise ValueError("must have 16 to 200 letters, digits and other printable characters without spaces")
+    return text
+
+
+def parse_dsn(text: str) -> str:
+    """Return the address of a Sentry project: a URL with the public key as its user and the project as its path."""
+    if text and not (_is_url(text, schemes={"http", "https"}) and DSN_RE.fullmatch(text)):
+        raise ValueError("must look like https://key@sentry.example.com/1")
+    return text
 
 
 def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

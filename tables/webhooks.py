@@ -87,6 +87,8 @@ class WebhookEvent(Base):
     created: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     updated: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     deleted: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
+    # The request to the API that caused the change, if it is known.
+    request_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
     __table_args__ = (Index(None, "created_at"), Index(None, "type"), Index(None, "uid"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import logging
 import os
 import signal
 import socket
@@ -28,6 +27,7 @@ from psycopg2.extensions import cursor as Cursor
 import config
 from database.connect import Component, connected, reconnect_until_stopped
 from database.listen import Listener
+from monitoring import logs, sentry
 from webhooks import outbox
 from webhooks.expansion import Expansions
 from webhooks.lease_keeper import LeaseKeeper
@@ -345,9 +345,10 @@ def main() -> None:
 
     Exits with one line if a setting is unusable.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = config.load()
+        logs.configure(settings.log_format)
+        sentry.start(settings.sentry_dsn, release=config.VERSION, environment=settings.flask_env)
         url = settings.require_database_url()
     except config.ConfigError as error:
         sys.exit(f"error: {error}")

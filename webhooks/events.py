@@ -9,6 +9,8 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from monitoring.context import current_request_id
+
 # Each event type with the sentence that clients read.
 EVENT_TYPES = {
     "product.created": "A product was created.",
@@ -31,7 +33,8 @@ INSERT_EVENT_SQL = f"""
 WITH receivers AS MATERIALIZED (
     SELECT id FROM webhooks w WHERE enabled AND {IS_SUBSCRIBED_SQL.format(event="%(event)s")}
 ), event AS (
-    INSERT INTO webhook_events (type, body) SELECT %(event)s, %(body)s WHERE EXISTS (SELECT FROM receivers) RETURNING id
+    INSERT INTO webhook_events (type, body, request_id)
+    SELECT %(event)s, %(body)s, %(request_id)s WHERE EXISTS (SELECT FROM receivers) RETURNING id
 )
 INSERT INTO webhook_deliveries (webhook_id, event_id) SELECT receivers.id, event.id FROM receivers, event
 """
@@ -42,9 +45,8 @@ SELECT EXISTS (SELECT FROM webhooks w WHERE enabled AND ({IS_SUBSCRIBED_SQL.form
 """
 
 # Parts of statements that write products. Such a statement has the ids of the products in its CTEs `inserted` and
-# `updated`; `INSERT_CREATED_SQL` and
-# `INSERT_UPDATED_SQL` need only one of the two. The events hold only these ids. The expander later splits each
-# event into deliveries, a few at a time.
+# `updated`; `INSERT_CREATED_SQL` and `INSERT_UPDATED_SQL` need only one of the two. The events hold only these ids. The
+# expander later splits each event into deliveries, a few at a time.
 INSERT_IMPORTED_SQL = f""", ids AS MATERIALIZED (
     SELECT (SELECT array_agg(id) FROM inserted) AS created, (SELECT array_agg(id) FROM updated) AS updated
 ), cuts AS MATERIALIZED (
@@ -61,8 +63,9 @@ INSERT_IMPORTED_SQL = f""", ids AS MATERIALIZED (
     ) c (cut, parts, wanted)
     WHERE w.enabled AND c.wanted AND c.parts > 0
 ), event AS (
-    INSERT INTO webhook_events (type, task_id, created, updated)
-    SELECT 'products.imported', {{task_id}}, created, updated FROM ids WHERE EXISTS (SELECT FROM cuts) RETURNING id
+    INSERT INTO webhook_events (type, task_id, request_id, created, updated)
+    SELECT 'products.imported', {{task_id}}, {{request_id}}, created, updated
+    FROM ids WHERE EXISTS (SELECT FROM cuts) RETURNING id
 ), deliveries AS (
     INSERT INTO webhook_deliveries (webhook_id, event_id, cut, parts_left)
     SELECT webhook_id, event.id, cut, parts FROM cuts, event
@@ -77,9 +80,9 @@ INSERT_DELETED_SQL = f""", cuts AS MATERIALIZED (
     ) c (cut, wanted)
     WHERE w.enabled AND c.wanted
 ), event AS (
-    INSERT INTO webhook_events (type, task_id, deleted)
-    SELECT 'products.imported', {{task_id}}, json_agg(json_build_object('id', id, 'sku', sku, 'name', name,
-        'description', description, 'active', active, 'created_at', created_at, 'updated_at', updated_at))
+    INSERT INTO webhook_events (type, task_id, request_id, deleted)
+    SELECT 'products.imported', {{task_id}}, {{request_id}}, json_agg(json_build_object('id', id, 'sku', sku,
+        'name', name, 'description', description, 'active', active, 'created_at', created_at, 'updated_at', updated_at))
     FROM (
         SELECT *, (row_number() OVER () - 1) / {BATCH_PRODUCTS} AS portion FROM deleted
     ) numbered WHERE EXISTS (SELECT FROM cuts) GROUP BY portion ORDER BY portion
@@ -93,8 +96,8 @@ INSERT_DELETED_SQL = f""", cuts AS MATERIALIZED (
 INSERT_SINGLES_SQL = f""", {{cte}}_receivers AS MATERIALIZED (
     SELECT id FROM webhooks w WHERE enabled AND {IS_SUBSCRIBED_SQL.format(event="'product.{event}'")}
 ), {{cte}}_event AS (
-    INSERT INTO webhook_events (type, {{event}})
-    SELECT 'product.{{event}}', array_agg(id) FROM (
+    INSERT INTO webhook_events (type, request_id, {{event}})
+    SELECT 'product.{{event}}', {{request_id}}, array_agg(id) FROM (
         SELECT id, (row_number() OVER () - 1) / {IDS_PER_EVENT} AS portion FROM {{cte}}
     ) numbered WHERE EXISTS (SELECT FROM {{cte}}_receivers) GROUP BY portion ORDER BY portion
     RETURNING id, cardinality({{event}}) AS parts
@@ -102,8 +105,9 @@ INSERT_SINGLES_SQL = f""", {{cte}}_receivers AS MATERIALIZED (
     INSERT INTO webhook_deliveries (webhook_id, event_id, cut, parts_left)
     SELECT r.id, e.id, '{{event}}', e.parts FROM {{cte}}_event e, {{cte}}_receivers r
 )"""
-INSERT_UPDATED_SQL = INSERT_SINGLES_SQL.format(cte="updated", event="updated")
-INSERT_CREATED_SQL = INSERT_SINGLES_SQL.format(cte="inserted", event="created")
+# Both have the placeholder `{request_id}`.
+INSERT_UPDATED_SQL = INSERT_SINGLES_SQL.format(cte="updated", event="updated", request_id="{request_id}")
+INSERT_CREATED_SQL = INSERT_SINGLES_SQL.format(cte="inserted", event="created", request_id="{request_id}")
 
 
 def record_event(cursor: Cursor, event: str, content: Mapping[str, Any]) -> None:
@@ -114,7 +118,8 @@ def record_event(cursor: Cursor, event: str, content: Mapping[str, Any]) -> None
     """
     if event not in EVENT_TYPES:
         raise ValueError(f"There is no event type {event}.")
-    cursor.execute(INSERT_EVENT_SQL, {"event": event, "body": encode_body(event, content)})
+    values = {"event": event, "body": encode_body(event, content), "request_id": current_request_id()}
+    cursor.execute(INSERT_EVENT_SQL, values)
 
 
 def has_import_subscribers(cursor: Cursor) -> bool:
@@ -125,12 +130,27 @@ def has_import_subscribers(cursor: Cursor) -> bool:
 
 def insert_imported_sql(task_id: str) -> sql.Composable:
     """Return the part of a statement that writes the event of an import; see `INSERT_IMPORTED_SQL`."""
-    return sql.SQL(INSERT_IMPORTED_SQL).format(task_id=sql.Literal(task_id))
+    return sql.SQL(INSERT_IMPORTED_SQL).format(task_id=sql.Literal(task_id), request_id=_request_id())
 
 
 def insert_deleted_sql(task_id: str) -> sql.Composable:
     """Return the part of a statement that writes the event of products that an import deletes."""
-    return sql.SQL(INSERT_DELETED_SQL).format(task_id=sql.Literal(task_id))
+    return sql.SQL(INSERT_DELETED_SQL).format(task_id=sql.Literal(task_id), request_id=_request_id())
+
+
+def insert_updated_sql() -> sql.Composable:
+    """Return the part of a statement that writes the events `product.updated`; see `INSERT_SINGLES_SQL`."""
+    return sql.SQL(INSERT_UPDATED_SQL).format(request_id=_request_id())
+
+
+def insert_created_sql() -> sql.Composable:
+    """Return the part of a statement that writes the events `product.created`; see `INSERT_SINGLES_SQL`."""
+    return sql.SQL(INSERT_CREATED_SQL).format(request_id=_request_id())
+
+
+def _request_id() -> sql.Composable:
+    """Return the request that causes the events of the statement, or NULL."""
+    return sql.Literal(current_request_id())
 
 
 def encode_body(event: str, content: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from psycopg2.extensions import connection as Connection
 
 from database.connect import Component, reconnect_until_stopped, transaction
+from monitoring.metrics import LEASES_LOST
 from webhooks.outbox import WebhookLease
 from webhooks.webhook_worker import WebhookWorker
 
@@ -62,6 +63,7 @@ class LeaseKeeper:
             renewed, lost = self._lease.renew(cursor, workers)
         for id in renewed:
             workers[id].keep_until(now + self._lease.seconds)
+        LEASES_LOST.labels("webhook").inc(len(lost))
         for id in lost:
             workers[id].lose_lease()
         return len(renewed) + len(lost) == len(workers)

@@ -23,6 +23,7 @@ from database.lease import (
     current_holder,
     holder_has_ended,
 )
+from monitoring.metrics import LEASE_TAKEOVERS
 from webhooks.retry_policy import Outcome
 from webhooks.sender import Response
 
@@ -35,12 +36,12 @@ FIND_HOLDERS_SQL = f"SELECT DISTINCT lease_holder FROM webhooks WHERE {LEASE_IS_
 ACQUIRE_LEASES_SQL = f"""
 UPDATE webhooks w SET {ACQUIRE_LEASE_SQL}
 FROM (
-    SELECT id FROM webhooks w
+    SELECT id, lease_token IS NOT NULL AS is_takeover FROM webhooks w
     WHERE enabled AND NOT id = ANY (%(held)s)
         AND (lease_token IS NULL OR NOT {LEASE_IS_VALID_SQL} OR lease_holder = ANY (%(ended)s))
         AND EXISTS (SELECT FROM webhook_deliveries d WHERE {IS_DUE_SQL})
     ORDER BY id <= %(after)s, id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
-) free WHERE w.id = free.id RETURNING w.id
+) free WHERE w.id = free.id RETURNING w.id, free.is_takeover
 """
 # Skips the row of a webhook that a client has locked, so that the client does not delay the leases of other webhooks.
 LOCK_HELD_SQL = """
@@ -67,13 +68,13 @@ FROM webhooks w CROSS JOIN LATERAL (
 # to read, because PostgreSQL stores the size of a value beside it.
 READ_DUE_SQL = f"""
 SELECT due.* FROM unnest(%(held)s::bigint[]) w (id) CROSS JOIN LATERAL (
-    SELECT id, webhook_id, message_id, body, tries, is_unexpanded, can_wait, is_last FROM (
+    SELECT id, webhook_id, message_id, body, tries, is_unexpanded, can_wait, request_id, is_last FROM (
         SELECT *, row_number() OVER in_order = count(*) OVER () AND count(*) OVER () < %(limit)s AS is_last,
             sum(bytes) OVER in_order - bytes AS bytes_before
         FROM (
             SELECT d.id, d.webhook_id, d.next_attempt_at, d.event_id, d.position,
                 'evt_' || replace(e.uid::text, '-', '') || d.label AS message_id, coalesce(d.body, e.body, '') AS body,
-                octet_length(coalesce(d.body, e.body, '')) AS bytes, d.tries,
+                octet_length(coalesce(d.body, e.body, '')) AS bytes, d.tries, e.request_id,
                 d.parts_left IS NOT NULL AS is_unexpanded,
                 e.task_id IS NOT NULL
                     AND e.created_at > clock_timestamp() - make_interval(secs => %(import_wait_seconds)s) AS can_wait
@@ -120,7 +121,8 @@ class Delivery:
     """A delivery that is due.
 
     If `is_unexpanded` is true, the delivery has no body: it stands for deliveries that the expander has yet to write.
-    `can_wait` tells whether the expansion may wait until no import is running.
+    `can_wait` tells whether the expansion may wait until no import is running. `request_id` is that of the request that
+    caused the event, if it is known.
     """
 
     id: int
@@ -130,6 +132,7 @@ class Delivery:
     tries: int
     is_unexpanded: bool = False
     can_wait: bool = False
+    request_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,9 @@ class WebhookLease:
         ended = [holder for (holder,) in cursor.fetchall() if holder_has_ended(holder)]
         values = {"holder": current_holder(), "ended": ended, "limit": limit, "after": after}
         cursor.execute(ACQUIRE_LEASES_SQL, self._values(held) | values)
-        return [row[0] for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+        LEASE_TAKEOVERS.labels("webhook").inc(sum(is_takeover for _, is_takeover in rows))
+        return [id for id, _ in rows]
 
     def renew(self, cursor: Cursor, held: Collection[int]) -> tuple[set[int], set[int]]:
         """Renew leases; return the ids of the renewed ones, and of those that were lost.

@@ -14,6 +14,7 @@ from psycopg2.extensions import connection as Connection
 
 from database.connect import RECONNECT_SECONDS, Component, connect
 from database.retry import is_transient
+from monitoring.metrics import WEBHOOK_ATTEMPTS, WEBHOOK_DURATION
 from webhooks.outbox import Attempt
 from webhooks.results import write_attempts
 from webhooks.sender import Response
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 RESULTS_PER_WRITE = 500
 # If another transaction has locked the rows of results, these results are tried again after this pause.
 LOCKED_SECONDS = 0.1
+MS_PER_SECOND = 1000
+# What the metrics call an attempt, by the status of its delivery after it.
+METRIC_OF_STATUS = {"delivered": "delivered", "pending": "retried", "failed": "failed"}
 UNWRITABLE_MESSAGE = "The result of this request could not be stored. The log of the worker says why."
 
 
@@ -122,6 +126,7 @@ class ResultWriter:
             locked_ids = write_attempts(cursor, versions)
         saved = {id(attempt) for attempt in attempts}
         locked = [attempt for attempt in attempts if attempt.delivery.id in locked_ids]
+        _count([attempt for attempt in attempts if attempt.delivery.id not in locked_ids])
         self._unwritten = [attempt for attempt in self._unwritten if id(attempt) not in saved] + locked
         if locked:
             self._pause_seconds = LOCKED_SECONDS
@@ -131,6 +136,14 @@ class ResultWriter:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _count(attempts: Sequence[Attempt]) -> None:
+    """Count attempts whose results are stored."""
+    for attempt in attempts:
+        WEBHOOK_ATTEMPTS.labels(METRIC_OF_STATUS[attempt.outcome.status]).inc()
+        if attempt.response.status_code is not None:
+            WEBHOOK_DURATION.observe(attempt.response.response_time_ms / MS_PER_SECOND)
 
 
 def _is_unwritable(error: Exception) -> bool:

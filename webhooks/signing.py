@@ -64,6 +64,11 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode()
 
 
+def request_id_header(request_id: str | None) -> dict[str, str]:
+    """Return the header that names the request to the API that caused an event; nothing if it is not known."""
+    return {"x-request-id": request_id} if request_id else {}
+
+
 def sign_headers(active_secrets: Iterable[str], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
     """Return the headers of a request, with one signature for each active secret."""
     signature = " ".join(sign(secret, message_id, timestamp, body) for secret in active_secrets)

@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
+from monitoring.context import set_request_id
 from webhooks.outbox import Attempt, Delivery, Receiver
 from webhooks.retry_policy import decide
 from webhooks.sender import Response, Sender, describe_exception
-from webhooks.signing import sign_headers
+from webhooks.signing import request_id_header, sign_headers
 
 log = logging.getLogger(__name__)
 
@@ -212,9 +213,11 @@ class WebhookWorker:
         receiver = self.receiver
         at = datetime.now(UTC)
         headers: dict[str, str] = {}
+        set_request_id(delivery.request_id)
         try:
             body = delivery.body.encode()
             headers = sign_headers(receiver.secrets(), delivery.message_id, int(at.timestamp()), body)
+            headers |= request_id_header(delivery.request_id)
             response = sender.post(receiver.url, body, headers, on_sent=self._allow_next)
         except Exception as error:
             # A bug or an unusable secret must not block the delivery: the attempt fails, and the retry policy applies.

@@ -15,6 +15,7 @@ import psycopg2
 
 import celery_app
 from importer.pipeline.runner import ImportRunner
+from monitoring.context import carry
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,9 @@ class BulkRuns:
         if not self._slots.acquire(timeout=self.run_seconds):
             celery_app.wake_import(task_id)
             return
-        thread = threading.Thread(target=self._work, args=(task_id, began_at), name=f"bulk {task_id}", daemon=True)
+        thread = threading.Thread(
+            target=carry(self._work), args=(task_id, began_at), name=f"bulk {task_id}", daemon=True
+        )
         self._threads.add(thread)
         thread.start()
         thread.join(max(0.0, began_at + self.wait_seconds - time.monotonic()))

@@ -29,6 +29,7 @@ from importer.files.dialect import Dialect
 from importer.files.reject_messages import read_details
 from importer.files.rows import Reject
 from models import ImportJob, ImportReject, db
+from monitoring.context import carry
 
 blueprint = Blueprint("rejects", __name__, url_prefix="/api/imports", tag="Imports")
 
@@ -226,9 +227,9 @@ def _file_format(job: ImportJob) -> tuple[list[str], Dialect, bool]:
 def _read_ahead(batches: Iterator[Sequence[Reject]]) -> Iterator[Sequence[Reject]]:
     """Yield batches, and read the next one meanwhile."""
     with ThreadPoolExecutor(1, "rejects") as thread:
-        following = thread.submit(next, batches, None)
+        following = thread.submit(carry(next), batches, None)
         while (batch := following.result()) is not None:
-            following = thread.submit(next, batches, None)
+            following = thread.submit(carry(next), batches, None)
             yield batch
 
 

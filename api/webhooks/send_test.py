@@ -17,6 +17,7 @@ from api.products.schemas import EXAMPLE_PRODUCT
 from api.webhooks.lookup import WEBHOOK_ID, WEBHOOK_NOT_FOUND, find_webhook
 from api.webhooks.schemas import WebhookTestSchema
 from models import Webhook, db
+from monitoring.context import current_request_id
 from webhooks import signing
 from webhooks.events import ALL_EVENTS
 from webhooks.sender import Sender
@@ -61,6 +62,7 @@ def send_test_request(webhook_id: int) -> Response:
     data = current_app.json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     secrets = [webhook.secret, webhook.previous_secret if webhook.has_previous_secret else None]
     headers = signing.sign_headers(filter(None, secrets), f"test_{uuid.uuid4().hex}", int(time.time()), data)
+    headers |= signing.request_id_header(current_request_id())
     url = webhook.url
     record("webhook.tested", Target("webhook", webhook_id, url))
     # The receiver may take long to respond. Keep no transaction open meanwhile.

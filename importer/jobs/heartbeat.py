@@ -26,6 +26,7 @@ from importer.errors import LeaseLost
 from importer.jobs import repository
 from importer.jobs.forecast import Forecast
 from importer.jobs.repository import HOLDS_LEASE_SQL, Job
+from monitoring.context import carry
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class Heartbeat:
         self._file_description: dict[str, Any] | None = None
         self._file_description_changed = False
         self.reading: ReadingProgress | None = None
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._thread = threading.Thread(target=carry(self._run), name="heartbeat", daemon=True)
 
     def __enter__(self) -> Heartbeat:
         self._thread.start()

@@ -25,6 +25,7 @@ from importer.jobs.repository import (
     Job,
     append_log,
 )
+from monitoring.metrics import LEASE_TAKEOVERS
 
 LOCK_UNFINISHED_JOB_SQL = f"""
 SELECT lease_holder, {LEASE_IS_VALID_SQL}, started_at IS NULL FROM import_jobs
@@ -75,7 +76,9 @@ def acquire(connection: Connection, task_id: str, *, lease_seconds: int) -> Job 
             append_log(cursor, job.id, "resumed", log_message("resumed"))
         elif is_first_attempt:
             append_log(cursor, job.id, "started", log_message("started"))
-        return job
+    if previous_holder:
+        LEASE_TAKEOVERS.labels("job").inc()
+    return job
 
 
 def hold(cursor: Cursor, job: Job) -> None:

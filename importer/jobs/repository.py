@@ -52,6 +52,7 @@ UPDATE_JOB_SQL = (
     f"UPDATE import_jobs j SET {{assignments}}, {REPORT_ESTIMATE_SQL}, {BUMP_REVISION_SQL} WHERE {HOLDS_LEASE_SQL}"
     " AND {condition}"
 )
+FIND_UNENDED_SQL = "SELECT FROM import_jobs WHERE id = %s AND status IN ('pending', 'processing')"
 READ_CHECKPOINT_SQL = f"SELECT checkpoint, written_ahead FROM import_jobs WHERE {HOLDS_LEASE_SQL}"
 # The rows that a phase has processed, which the throughput chart shows.
 ROWS_OF_PHASE_SQL = """CASE {phase} WHEN 'reading' THEN rows_read WHEN 'reading_workbook' THEN rows_read
@@ -241,6 +242,13 @@ def update(
     )
     if cursor.rowcount != 1:
         raise LeaseLost
+
+
+def has_ended(connection: Connection, job: Job) -> bool:
+    """Return whether a job has ended, or was deleted after its end."""
+    with transaction(connection) as cursor:
+        cursor.execute(FIND_UNENDED_SQL, (job.id,))
+        return cursor.fetchone() is None
 
 
 def read_checkpoint(cursor: Cursor, job: Job) -> tuple[str | None, list[list[str]] | None]:

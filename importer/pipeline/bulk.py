@@ -24,6 +24,7 @@ from importer.pipeline.slices import count_staged, plan_slices, render_remaining
 from importer.pipeline.stage import ANALYZE_STAGING_TABLE_SQL
 from importer.pipeline.transactions import StaleSlice, write_with_retries
 from importer.pipeline.writers import record_slice, write_slices
+from monitoring.metrics import count_rows
 from webhook_service import record_event
 
 # The progress of a job, in percent, once the products are found.
@@ -98,7 +99,7 @@ def _find_products(run: Run, change: BulkChange) -> Run:
 
 
 def _write_slice(run: Run, part: Slice, *, change: BulkChange, keep_change_log: bool) -> None:
-    def write(cursor: Cursor) -> int:
+    def write(cursor: Cursor) -> dict[str, int]:
         cursor.execute(SLICE_PLANNER_SETTINGS_SQL)
         cursor.execute(render_write(part, change, keep_change_log=keep_change_log))
         selected, written = cursor.fetchone() or (0, 0)
@@ -114,8 +115,9 @@ def _write_slice(run: Run, part: Slice, *, change: BulkChange, keep_change_log: 
             "processed": found,
         }
         estimate = run.forecast.advance("writing", found)
-        record_slice(cursor, run, part, RECORD_BULK_SLICE_SQL, values, estimate=estimate)
-        return found
+        record_slice(cursor, run, part, RECORD_BULK_SLICE_SQL, dict(values), estimate=estimate)
+        return values
 
-    found = write_with_retries(run, StepKind.WRITE_SLICE, part.last, write)
-    run.forecast.add("writing", found)
+    counts = write_with_retries(run, StepKind.WRITE_SLICE, part.last, write)
+    count_rows(updated=counts["updated"], removed=counts["removed"], unchanged=counts["unchanged"])
+    run.forecast.add("writing", counts["processed"])

@@ -12,7 +12,7 @@ from importer.jobs.repository import Job
 from importer.pipeline.change_log import VERSION_SQL, render_deleted_entry, render_updated_entry
 from importer.pipeline.slice_sql import Slice
 from importer.pipeline.slices import render_remaining
-from webhook_service import INSERT_UPDATED_SQL
+from webhook_service import insert_updated_sql
 
 # No column has the name of a column of `products`, so that a condition on products can stand beside them.
 STAGED_COLUMNS = ["key", "product_id", "found_version"]
@@ -86,7 +86,7 @@ def render_write(part: Slice, change: BulkChange, *, keep_change_log: bool) -> s
         value=sql.Literal(change.new_value),
         previous=previous,
         previous_value=sql.SQL(", products.{} AS {}").format(column, previous),
-        record_event=sql.SQL(INSERT_UPDATED_SQL),
+        record_event=insert_updated_sql(),
         log_entry=render_updated_entry(part.job.id, [change.column]) if keep_change_log else EMPTY_SQL,
         written=sql.SQL("updated"),
     )

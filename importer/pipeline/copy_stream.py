@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from monitoring.context import carry
+
 QUEUED_CHUNKS = 2
 COPY_BUFFER_BYTES = 1 << 24
 PUT_TIMEOUT_SECONDS = 0.1
@@ -105,7 +107,7 @@ def running_copy(cursor: Cursor) -> Iterator[CopyStream]:
         finally:
             stream.close()
 
-    thread = threading.Thread(target=copy, name="copy", daemon=True)
+    thread = threading.Thread(target=carry(copy), name="copy", daemon=True)
     thread.start()
     # A chunk consists of many short-lived lists without reference cycles. Garbage collection among them would take a
     # third of the parsing time.

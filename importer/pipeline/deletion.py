@@ -18,6 +18,7 @@ from importer.jobs.repository import Job
 from importer.jobs.retention import Retention
 from importer.pipeline.run import Run, StepKind
 from models import DELETED_TABLE_PREFIX
+from monitoring.metrics import count_rows
 from webhook_service import record_event
 
 # New readers queue up while the lock on the table waits for the current ones, so it must not wait for long.
@@ -62,6 +63,7 @@ def delete_all_at_once(run: Run, retention: Retention) -> bool:
         with transaction(run.connection) as cursor:
             _refuse_beside_others(cursor, run.job)
         return False
+    count_rows(removed=deleted)
     return True
 
 

@@ -16,6 +16,7 @@ from importer.pipeline.slice_sql import HAS_NO_PRODUCTS_SQL, SLICE_PLANNER_SETTI
 from importer.pipeline.slices import count_staged, plan_slices
 from importer.pipeline.transactions import StaleSlice, write_with_retries
 from importer.pipeline.writers import record_slice, write_slices
+from monitoring.metrics import count_rows
 from webhook_service import has_import_subscribers
 
 RECORD_SLICE_SQL = (
@@ -86,6 +87,13 @@ def _write_slice(run: Run, part: Slice, *, keep_change_log: bool) -> None:
         return counts
 
     counts = write_with_retries(run, StepKind.WRITE_SLICE, part.last, write)
+    count_rows(
+        created=counts.created,
+        updated=counts.updated,
+        unchanged=counts.keys - counts.created - counts.updated - counts.skipped,
+        skipped=counts.skipped,
+        duplicate=counts.staged_rows - counts.keys,
+    )
     run.forecast.add("writing", counts.staged_rows, counts.works)
 
 

@@ -27,6 +27,8 @@ from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import SLICE_PLANNER_SETTINGS_SQL, Slice
 from importer.pipeline.slices import plan_product_ranges
 from importer.pipeline.transactions import StaleSlice, write_with_retries
+from monitoring.context import carry
+from monitoring.metrics import count_rows
 from webhook_service import has_import_subscribers, record_event
 
 log = logging.getLogger(__name__)
@@ -66,8 +68,8 @@ def removing_missing(run: Run, *, url: str | None, slice_rows: int, keep_change_
     with contextlib.closing(connection), ThreadPoolExecutor(1, thread_name_prefix="removal") as executor:
         run.heartbeat.watch(connection)
         second_run = replace(run, connection=connection)
-        planning = executor.submit(removal.plan, second_run)
-        removing = executor.submit(removal.remove_from_first, second_run)
+        planning = executor.submit(carry(removal.plan), second_run)
+        removing = executor.submit(carry(removal.remove_from_first), second_run)
         try:
             yield
             planning.result()
@@ -129,4 +131,5 @@ class _Removal:
         run.heartbeat.check()
         run.time_limit.check()
         removed = write_with_retries(run, StepKind.REMOVE_MISSING, checkpoint, write)
+        count_rows(removed=removed)
         run.forecast.add("writing", removed, {run.job.missing: removed})

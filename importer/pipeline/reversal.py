@@ -13,11 +13,12 @@ from importer.jobs import repository
 from importer.jobs.repository import Job
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.transactions import write_with_retries
+from monitoring.metrics import count_rows
 from webhook_service import (
-    INSERT_CREATED_SQL,
-    INSERT_UPDATED_SQL,
     has_import_subscribers,
+    insert_created_sql,
     insert_imported_sql,
+    insert_updated_sql,
     record_event,
 )
 
@@ -62,7 +63,7 @@ def render_event(job: Job, *, has_subscriber: bool) -> sql.Composable:
     product by itself, as the bulk change has done.
     """
     if job.bulk is not None:
-        return sql.SQL(INSERT_CREATED_SQL + INSERT_UPDATED_SQL)
+        return insert_created_sql() + insert_updated_sql()
     return insert_imported_sql(job.task_id) if has_subscriber else sql.SQL("")
 
 
@@ -76,7 +77,7 @@ def reverse(
     `ImportFailure` as `write_with_retries`.
     """
 
-    def write(cursor: Cursor) -> int:
+    def write(cursor: Cursor) -> ReversalCounts:
         cursor.execute(UNDO_PLANNER_SETTINGS_SQL)
         cursor.execute(render(has_import_subscribers(cursor)))
         counts = ReversalCounts(*(cursor.fetchone() or ()))
@@ -85,7 +86,8 @@ def reverse(
         values: dict[str, Any] = {**counts.parameters, "checkpoint": checkpoint, "last_key": last_key}
         estimate = run.forecast.advance("undoing", counts.logged)
         repository.update(cursor, run.job, RECORD_REVERSAL_SQL, values, phase_of_sample="undoing", estimate=estimate)
-        return counts.logged
+        return counts
 
-    logged = write_with_retries(run, StepKind.REVERSE_ENTRY, checkpoint, write)
-    run.forecast.add("undoing", logged)
+    counts = write_with_retries(run, StepKind.REVERSE_ENTRY, checkpoint, write)
+    count_rows(removed=counts.removed, restored=counts.restored)
+    run.forecast.add("undoing", counts.logged)

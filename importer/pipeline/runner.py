@@ -34,6 +34,8 @@ from importer.pipeline.undo import undo_import
 from importer.pipeline.writers import default_writers
 from importer.storage.locations import open_storage
 from importer.storage.storage import Storage
+from monitoring.context import working_on
+from monitoring.metrics import JOBS, LEASES_LOST
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +139,10 @@ class ImportRunner:
         Returns True if the job stopped in good order and must continue with another message. Raises `psycopg2.Error` if
         the database fails; another worker then continues the job.
         """
+        with working_on(task_id):
+            return self._run(task_id)
+
+    def _run(self, task_id: str) -> bool:
         time_limit = TimeLimit(self.task_seconds)
         is_out_of_memory = False
         with connected(self.database_url, Component.IMPORTER) as connection:
@@ -164,6 +170,7 @@ class ImportRunner:
                     self._work(run)
             except Interrupted:
                 lease.release(connection, job)
+                _count(job, "continued")
                 return True
             except LeaseLost:
                 self._abandon(connection, job)
@@ -182,6 +189,7 @@ class ImportRunner:
                 if isinstance(error, CANCELLATIONS) and not is_out_of_memory:
                     return self._stop(run, explain(error))
                 if not is_out_of_memory:
+                    _count(job, "error")
                     with contextlib.suppress(psycopg2.Error):
                         lease.release(connection, job)
                     raise
@@ -198,6 +206,7 @@ class ImportRunner:
         if not lease.release(run.connection, run.job, reason=reason):
             self._abandon(run.connection, run.job)
             return False
+        _count(run.job, "continued")
         log.warning("%s: stopped, and continues with another message: %s", run.job.label, reason)
         return True
 
@@ -233,6 +242,7 @@ class ImportRunner:
             run = replace(run, job=job)
         if job.is_preview:
             create_preview(run, slice_rows=self.slice_rows, max_duplicates=self.max_rejects, retention=self.retention)
+            _count(job, "checked")
             log.info("%s: awaiting confirmation", job.label)
             return
         if job.on_reject == "fail" and job.rejected_count:
@@ -261,6 +271,7 @@ class ImportRunner:
     def _change_products(self, run: Run) -> None:
         """Take the job of a bulk change to its end; raises what `run` handles."""
         if run.job.bulk_change.deletes_all and delete_all_at_once(run, self.retention):
+            _count(run.job, "completed")
             log.info("%s: completed", run.job.label)
             return
         change_products(
@@ -280,6 +291,7 @@ class ImportRunner:
                 record_duplicates_of_import(cursor, run.job, max_stored=self.max_rejects)
             speeds.save_learned(cursor, run.forecast.learned())
             repository.complete(cursor, run.job, self.retention)
+        _count(run.job, "completed")
         log.info("%s: completed", run.job.label)
 
     def _fail(self, run: Run, failure: ImportFailure, *, event: str = "failed") -> None:
@@ -298,6 +310,7 @@ class ImportRunner:
                     event=event,
                     file_description=run.heartbeat.file_description,
                 )
+            _count(run.job, event)
         except LeaseLost:
             self._abandon(run.connection, run.job)
 
@@ -305,7 +318,16 @@ class ImportRunner:
         """Leave a job that was cancelled, or that another worker has acquired."""
         log.warning("%s: lease lost: the job was cancelled, or another worker acquired it", job.label)
         with contextlib.suppress(psycopg2.Error):
+            if repository.has_ended(connection, job):
+                _count(job, "cancelled")
+            else:
+                LEASES_LOST.labels("job").inc()
             cleanup.drop_staging_of_ended_jobs(connection)
+
+
+def _count(job: repository.Job, outcome: str) -> None:
+    """Count that a run of a job has ended, with one of `monitoring.metrics.JOB_OUTCOMES`."""
+    JOBS.labels(job.kind, outcome).inc()
 
 
 def _is_out_of_memory(error: Exception) -> bool:

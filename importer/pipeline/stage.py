@@ -37,6 +37,7 @@ from importer.pipeline.other_file import notice_same_content
 from importer.pipeline.row_survey import RowSurvey
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import staging_table
+from monitoring.metrics import count_rows
 
 NO_ROWS = FailureKind("no_rows", "The file has a header row and nothing below it. Add one row for each product.")
 TOO_MANY_ROWS = FailureKind(
@@ -219,6 +220,9 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
                 not_stored=reading.rejected - stored,
             )
             repository.append_log(cursor, job.id, "read", message)
+    if job.staged_columns is None:
+        # Otherwise the staging table was lost, and the rejects of the first reading were counted.
+        count_rows(rejected=reading.rejected)
 
 
 def _copy(cursor: Cursor, payloads: Iterable[tuple[sql.Composable, bytes]]) -> None:

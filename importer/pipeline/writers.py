@@ -29,6 +29,7 @@ from importer.jobs.forecast import Estimate
 from importer.pipeline.run import Run
 from importer.pipeline.slice_sql import Slice
 from importer.pipeline.slices import add_written
+from monitoring.context import carry
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def write_slices(
         runs = [_open_run(run, url, stack) for _ in range(min(writers, len(slices)) - 1)]
         others = [other for other in runs if other is not None]
         executor = stack.enter_context(ThreadPoolExecutor(len(others) or 1, thread_name_prefix="writer"))
-        futures = [executor.submit(work, other) for other in others]
+        futures = [executor.submit(carry(work), other) for other in others]
         work(run)
         for future in futures:
             future.result()

@@ -27,6 +27,7 @@ from importer.storage.storage import (
     UnusableStorage,
     read_back,
 )
+from monitoring.context import carry
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +169,7 @@ class S3Upload:
         self._blocks_bytes = 0
         number = len(self._etags) + len(self._sending) + 1
         send = self._storage.send_part
-        self._sending.append(self._executor.submit(send, self._name, self._upload_id, number, data))
+        self._sending.append(self._executor.submit(carry(send), self._name, self._upload_id, number, data))
 
     def _wait(self, allowed: int) -> None:
         """Wait until at most this many parts are being sent."""

@@ -13,6 +13,7 @@ from typing_extensions import Buffer
 from urllib3.exceptions import HTTPError
 
 from importer.storage.storage import FileReplaced, StorageUnavailable
+from monitoring.context import carry
 
 RANGE_BYTES = 8 << 20
 BLOCK_BYTES = 1 << 18
@@ -89,7 +90,7 @@ class RangeReader(io.RawIOBase):
             self._ranges.pop(number).cancel()
         for number in range(first, last + 1):
             if number not in self._ranges:
-                self._ranges[number] = self._executor.submit(self._read_range, number)
+                self._ranges[number] = self._executor.submit(carry(self._read_range), number)
 
     def _read_range(self, number: int) -> memoryview:
         start = number * RANGE_BYTES

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
+from monitoring.context import carry
+
 HASHED_BLOCK_BYTES = 1 << 20
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -58,7 +60,7 @@ class Hasher:
         """Add the next bytes. Wait until those before them are hashed."""
         self._wait()
         self.size += len(data)
-        self._hashing = self._executor.submit(self._sha256.update, data)
+        self._hashing = self._executor.submit(carry(self._sha256.update), data)
 
     def hexdigest(self) -> str:
         """Return the checksum of what was added, in hex."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from types import SimpleNamespace
 
@@ -74,3 +75,15 @@ def test_a_worker_starts_its_threads_once_although_it_loses_the_broker(started: 
     tasks.start_threads(sender=worker)
     assert started == threads
     assert [type(companion) for companion in threads].count(Reaper) == 1
+
+
+def test_a_worker_whose_metrics_port_is_taken_exits_with_a_sentence(
+    settings: config.Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        monkeypatch.setattr(tasks, "settings", config.Settings(**{**vars(settings), "metrics_port": port}))
+        with pytest.raises(SystemExit) as caught:
+            tasks.prepare_worker()
+    assert caught.value.code == 2
+    assert f"METRICS_PORT: the worker cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err

@@ -86,13 +86,16 @@ class ForkedProcess:
 def can_fork(arguments: tuple[str, ...], environment: Mapping[str, str]) -> bool:
     """Return whether the fork server can start `python arguments…` with these variables of its own.
 
-    A process whose coverage is measured must be measured from its start.
+    A process whose coverage is measured must be measured from its start. One that shares its metrics with others must
+    import prometheus_client by itself.
     """
     return (
         hasattr(os, "pidfd_open")
         and "COVERAGE_PROCESS_CONFIG" not in os.environ
         and (arguments[0] == "-m" or not arguments[0].startswith("-"))
         and not any(name.startswith(STARTING_VARIABLES) for name in environment)
+        and "METRICS_PORT" not in environment
+        and "--workers" not in arguments
     )
 
 

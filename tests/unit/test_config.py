@@ -44,6 +44,13 @@ UNUSABLE_VALUES = [
     ("SMTP_URL", "http://user:hidden@mail.example.com"),
     ("SMTP_URL", "smtp://user:hidden@"),
     ("SMTP_URL", "smtp://user:hidden@mail.example.com:port"),
+    ("LOG_FORMAT", "xml"),
+    ("METRICS_TOKEN", "hidden"),
+    ("METRICS_TOKEN", "hidden and not hidden"),
+    ("METRICS_PORT", "70000"),
+    ("SENTRY_DSN", "hidden@sentry.example.com/1"),
+    ("SENTRY_DSN", "https://sentry.example.com/1"),
+    ("SENTRY_DSN", "https://hidden@sentry.example.com"),
     ("MAIL_FROM", "Acme"),
     ("STORAGE_URL", "s3:///uploads"),
     ("STORAGE_URL", "s3://bucket/prefix?region=eu"),
@@ -79,7 +86,7 @@ def test_the_readme_refers_to_the_example_file() -> None:
 
 def test_the_manual_names_only_settings_that_exist() -> None:
     known = {*config.SETTINGS, OPENSSL_VARIABLE}
-    pages = ("access", "api", "files", "operations", "webhooks")
+    pages = ("access", "api", "files", "monitoring", "operations", "webhooks")
     for document in ("README.md", *(f"docs/{page}.md" for page in pages)):
         named = set(re.findall(r"`([A-Z]+_[A-Z_]+)(?:=[^`]*)?`", (ROOT / document).read_text(encoding="utf-8")))
         assert named <= known, document

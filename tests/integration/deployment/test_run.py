@@ -261,7 +261,8 @@ def test_a_configured_database_replaces_the_embedded_one(
     assert run.running_commands() == []
 
 
-def test_a_process_that_keeps_ending_early_ends_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_process_that_keeps_ending_early_ends_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     command = [sys.executable, "-c", "raise SystemExit(3)"]
     broken = SupervisedCommand("broken", command, ROOT, dict(os.environ))
     broken.start()
@@ -269,4 +270,4 @@ def test_a_process_that_keeps_ending_early_ends_the_run(capsys: pytest.CaptureFi
         while True:
             broken.supervise()
             time.sleep(0.01)
-    assert capsys.readouterr().out.count("Starting it again") == MAX_EARLY_EXITS - 1
+    assert caplog.text.count("Starting it again") == MAX_EARLY_EXITS - 1

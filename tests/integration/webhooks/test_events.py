@@ -19,7 +19,7 @@ from webhooks import events, expander
 SET_ACTIVE_SQL = f"""
 WITH updated AS (
     UPDATE products SET active = %s, updated_at = clock_timestamp() WHERE id = %s RETURNING id
-){events.INSERT_UPDATED_SQL} SELECT count(*) FROM updated
+){events.INSERT_UPDATED_SQL.format(request_id="NULL")} SELECT count(*) FROM updated
 """
 
 

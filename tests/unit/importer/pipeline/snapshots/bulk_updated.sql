@@ -13,8 +13,8 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), selected AS MA
 ), updated_receivers AS MATERIALIZED (
     SELECT id FROM webhooks w WHERE enabled AND string_to_array(replace(w.event_type, ' ', ''), ',') && ARRAY['*', 'product.updated']
 ), updated_event AS (
-    INSERT INTO webhook_events (type, updated)
-    SELECT 'product.updated', array_agg(id) FROM (
+    INSERT INTO webhook_events (type, request_id, updated)
+    SELECT 'product.updated', NULL, array_agg(id) FROM (
         SELECT id, (row_number() OVER () - 1) / 25000 AS portion FROM updated
     ) numbered WHERE EXISTS (SELECT FROM updated_receivers) GROUP BY portion ORDER BY portion
     RETURNING id, cardinality(updated) AS parts

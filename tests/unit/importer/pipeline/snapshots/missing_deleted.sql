@@ -24,9 +24,9 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), horizon AS MAT
     ) c (cut, wanted)
     WHERE w.enabled AND c.wanted
 ), event AS (
-    INSERT INTO webhook_events (type, task_id, deleted)
-    SELECT 'products.imported', '00000000-0000-4000-8000-000000000007', json_agg(json_build_object('id', id, 'sku', sku, 'name', name,
-        'description', description, 'active', active, 'created_at', created_at, 'updated_at', updated_at))
+    INSERT INTO webhook_events (type, task_id, request_id, deleted)
+    SELECT 'products.imported', '00000000-0000-4000-8000-000000000007', NULL, json_agg(json_build_object('id', id, 'sku', sku,
+        'name', name, 'description', description, 'active', active, 'created_at', created_at, 'updated_at', updated_at))
     FROM (
         SELECT *, (row_number() OVER () - 1) / 500 AS portion FROM deleted
     ) numbered WHERE EXISTS (SELECT FROM cuts) GROUP BY portion ORDER BY portion

@@ -25,8 +25,8 @@ WITH logged AS MATERIALIZED (
 ), updated AS (SELECT id FROM inserted WHERE false), inserted_receivers AS MATERIALIZED (
     SELECT id FROM webhooks w WHERE enabled AND string_to_array(replace(w.event_type, ' ', ''), ',') && ARRAY['*', 'product.created']
 ), inserted_event AS (
-    INSERT INTO webhook_events (type, created)
-    SELECT 'product.created', array_agg(id) FROM (
+    INSERT INTO webhook_events (type, request_id, created)
+    SELECT 'product.created', NULL, array_agg(id) FROM (
         SELECT id, (row_number() OVER () - 1) / 25000 AS portion FROM inserted
     ) numbered WHERE EXISTS (SELECT FROM inserted_receivers) GROUP BY portion ORDER BY portion
     RETURNING id, cardinality(created) AS parts
@@ -36,8 +36,8 @@ WITH logged AS MATERIALIZED (
 ), updated_receivers AS MATERIALIZED (
     SELECT id FROM webhooks w WHERE enabled AND string_to_array(replace(w.event_type, ' ', ''), ',') && ARRAY['*', 'product.updated']
 ), updated_event AS (
-    INSERT INTO webhook_events (type, updated)
-    SELECT 'product.updated', array_agg(id) FROM (
+    INSERT INTO webhook_events (type, request_id, updated)
+    SELECT 'product.updated', NULL, array_agg(id) FROM (
         SELECT id, (row_number() OVER () - 1) / 25000 AS portion FROM updated
     ) numbered WHERE EXISTS (SELECT FROM updated_receivers) GROUP BY portion ORDER BY portion
     RETURNING id, cardinality(updated) AS parts

@@ -55,8 +55,9 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), rest AS MATERI
     ) c (cut, parts, wanted)
     WHERE w.enabled AND c.wanted AND c.parts > 0
 ), event AS (
-    INSERT INTO webhook_events (type, task_id, created, updated)
-    SELECT 'products.imported', '00000000-0000-4000-8000-000000000007', created, updated FROM ids WHERE EXISTS (SELECT FROM cuts) RETURNING id
+    INSERT INTO webhook_events (type, task_id, request_id, created, updated)
+    SELECT 'products.imported', '00000000-0000-4000-8000-000000000007', NULL, created, updated
+    FROM ids WHERE EXISTS (SELECT FROM cuts) RETURNING id
 ), deliveries AS (
     INSERT INTO webhook_deliveries (webhook_id, event_id, cut, parts_left)
     SELECT webhook_id, event.id, cut, parts FROM cuts, event
