@@ -13,6 +13,8 @@ from api.imports.storage import storage
 from importer.storage.storage import StoredUpload, Upload
 
 UPLOAD_ENDPOINT = "uploads.upload_file"
+# Its body is a part of the file of a resumable upload.
+APPEND_ENDPOINT = "resumable.append_to_upload"
 
 
 class SeveralFiles(Exception):

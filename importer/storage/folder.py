@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ class FolderUpload:
         self._stored = size
         # An upload that goes on must not create the file again after it was removed.
         self._file = io.FileIO(self._path, "r+" if size else "w")
+        if size > self._file.seek(0, io.SEEK_END):
+            self._file.close()
+            raise FileNotFoundError(errno.ENOENT, "The end of the file is not there", str(self._path))
         self._file.truncate(size)
         self._file.seek(size)
 
@@ -139,5 +143,10 @@ class FolderStorage:
                 with contextlib.suppress(FileNotFoundError):
                     yield ListedFile(path.name, path.stat().st_mtime)
 
-    def delete_unfinished(self, before: float) -> None:
+    def discard(self, name: str, _state: dict[str, Any]) -> None:
+        """Remove what an upload has stored, complete or not."""
+        (self.folder / name).with_suffix(".part").unlink(missing_ok=True)
+        self.delete(name)
+
+    def delete_unfinished(self, before: float, keep: Callable[[str], bool] = lambda _name: False) -> None:
         """Do nothing: `list_files` yields the files of uploads that did not end."""
