@@ -27,12 +27,15 @@ from models import db
 
 log = logging.getLogger(__name__)
 
-BLOCK_BYTES = 1 << 20
+# What the server has received of a block is lost if its client stalls. It receives as much at a time.
+BLOCK_BYTES = 131_072
 # A killed process loses at most what came after the last checkpoint.
 CHECKPOINT_BYTES = 64 << 20
 CHECKPOINT_SECONDS = 5
+# What an interrupted request still reads of what has arrived already.
+LAST_BYTES = 16 << 20
 # After such a pause, the client may have gone on in another connection, to another process.
-PAUSE_SECONDS = 1
+PAUSE_SECONDS = 0.25
 
 UPLOAD_NOT_FOUND = ErrorType(404, "upload_not_found", "There is no unfinished upload with this id. Begin a new one.")
 UPLOAD_TAKEN_OVER = ErrorType(
@@ -67,15 +70,18 @@ def running_uploads() -> RunningUploads:
     return running
 
 
-def wake_client_thread() -> Callable[[], None]:
-    """Return a function that lets the current request see the end of its body, where the server allows that."""
+def find_wake() -> Callable[[], None] | None:
+    """Return a function that lets the current request see the end of its body after the bytes that have arrived.
+
+    Return None where that is not possible: with TLS, another thread must not touch the socket.
+    """
     client = request.environ.get("gunicorn.socket")
+    if not isinstance(client, socket.socket) or isinstance(client, ssl.SSLSocket):
+        return None
 
     def wake() -> None:
-        # With TLS, another thread must not touch the socket.
-        if isinstance(client, socket.socket) and not isinstance(client, ssl.SSLSocket):
-            with contextlib.suppress(OSError):
-                client.shutdown(socket.SHUT_RD)
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_RD)
 
     return wake
 
@@ -116,6 +122,11 @@ class Receiver:
         except FenceLost:
             _close(writer.hasher)
             raise UPLOAD_TAKEN_OVER.exception() from None
+        except OSError:
+            _close(writer.hasher)
+            if self._has_lost_fence():
+                raise UPLOAD_TAKEN_OVER.exception() from None
+            raise
         except BaseException:
             _close(writer.hasher)
             raise
@@ -147,6 +158,7 @@ class Receiver:
         rest = self.upload.length - self.upload.offset if size is None else size
         computed = new_hash(checksum.algorithm) if checksum else None
         saved_at, saved = time.monotonic(), writer.size
+        last_bytes = LAST_BYTES if self._run.reaches_end else 0
         while rest > 0:
             started = time.monotonic()
             data = _read(body, min(rest, BLOCK_BYTES))
@@ -163,7 +175,9 @@ class Receiver:
                 computed.update(data)
             writer.write(data)
             if self._run.is_interrupted:
-                raise BrokenOff(is_slow=False)
+                last_bytes -= len(data)
+                if last_bytes <= 0:
+                    raise BrokenOff(is_slow=False)
             is_due = now - saved_at > CHECKPOINT_SECONDS or writer.size - saved >= CHECKPOINT_BYTES
             if is_due and rest and not checksum:
                 self._checkpoint(writer)
@@ -172,6 +186,15 @@ class Receiver:
             raise BODY_EXCEEDS_FILE.exception()
         if checksum and not checksum.matches(computed):
             raise CHECKSUM_MISMATCH.exception()
+
+    def _has_lost_fence(self) -> bool:
+        """Return whether a storage may have failed because a newer request writes the upload."""
+        try:
+            with autocommitting(db.engine) as cursor:
+                resumable_uploads.check_fence(cursor, self.upload)
+        except FenceLost:
+            return True
+        return False
 
     def _checkpoint(self, writer: Upload) -> None:
         state = writer.checkpoint()
@@ -214,7 +237,7 @@ def receive_body(
     upload_id: str, acquire: Callable[[], ResumableUpload], body: Body, size: int | None, checksum: Checksum | None
 ) -> ResumableUpload:
     """Acquire an upload by calling `acquire`, write a body to it, and return it as it is then; raises `ApiError`."""
-    with running_uploads().run(upload_id, wake_client_thread()) as run:
+    with running_uploads().run(upload_id, find_wake()) as run:
         upload = acquire()
         if run.is_interrupted:
             raise UPLOAD_TAKEN_OVER.exception()
@@ -232,7 +255,7 @@ def receive_body(
 
 def read_upload(upload_id: str, acquire: Callable[[], ResumableUpload]) -> ResumableUpload:
     """Acquire an upload, so that its offset stays as it is, and return it; finish it if it is complete."""
-    with running_uploads().run(upload_id, lambda: None) as run:
+    with running_uploads().run(upload_id, None) as run:
         try:
             return Receiver(acquire(), run).complete()
         except OSError as error:

@@ -16,10 +16,14 @@ MAX_HASHERS = 64
 
 
 class Run:
-    """A request that writes an upload, until it ends or a newer one interrupts it."""
+    """A request that writes an upload, until it ends or a newer one interrupts it.
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    `reaches_end` says that an interrupted request soon sees the end of what its client has sent.
+    """
+
+    def __init__(self, wake: Callable[[], None] | None) -> None:
         self.is_interrupted = False
+        self.reaches_end = wake is not None
         self._ended = threading.Event()
         self._wake = wake
 
@@ -27,7 +31,8 @@ class Run:
         """Ask the request to save what it has and to end; wait until it has, or for TAKEOVER_SECONDS."""
         if not self.is_interrupted:
             self.is_interrupted = True
-            self._wake()
+            if self._wake:
+                self._wake()
         self._ended.wait(TAKEOVER_SECONDS)
 
     def end(self) -> None:
@@ -44,10 +49,10 @@ class RunningUploads:
         self._hashers: OrderedDict[str, Hasher] = OrderedDict()
 
     @contextlib.contextmanager
-    def run(self, upload_id: str, wake: Callable[[], None]) -> Iterator[Run]:
+    def run(self, upload_id: str, wake: Callable[[], None] | None) -> Iterator[Run]:
         """Interrupt the request that writes an upload, and write it in its place.
 
-        `wake` lets the new request notice an interruption while it waits for its client.
+        `wake` lets the new request see the end of its body as soon as it is interrupted, if that is possible.
         """
         run = Run(wake)
         with self._lock:
