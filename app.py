@@ -34,6 +34,7 @@ from api import (
 from api.access import commands, setup_link
 from api.bulk.runs import BulkRuns
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
+from api.imports import tus
 from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
 from api.sse import JobEvent, StreamHub
@@ -44,6 +45,7 @@ from database.pooled_connections import autocommitting, check_connections
 from database.statement_timeout import limit_statements
 from importer.pipeline.runner import ImportRunner
 from importer.storage.locations import prepare_storage
+from importer.storage.running import RunningUploads
 from models import ImportJob, db
 from monitoring import logs, sentry
 from monitoring.metrics import POOL_LIMIT
@@ -153,6 +155,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         limit_statements(db.engine, settings.request_timeout_seconds, further_limits=lock_limit)
         limit_statements(db.engines[HEALTH_DATABASE], HEALTH_SECONDS)
     errors.register(app)
+    tus.register(app)
     cross_origin.register(app)
     request_guard.register(app)
     if settings.requests_per_minute:
@@ -165,6 +168,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.cli.add_command(commands.users_group)
     app.cli.add_command(commands.keys_group)
     app.extensions["storage"] = storage
+    app.extensions["running_uploads"] = RunningUploads()
     app.extensions["bulk_runs"] = BulkRuns(ImportRunner.from_settings(settings))
     app.extensions["streams"] = StreamHub(
         lambda: connect(url, Component.STREAMS),

@@ -109,7 +109,7 @@ export default [
     ),
   })),
   {
-    files: ['tests/js/**/*.js', 'tools/**/*.js', 'eslint.config.js'],
+    files: ['tests/js/**/*.js', 'tools/**/*.js', 'eslint.config.js', 'tests/support/tus-client.js'],
     languageOptions: { globals: globals.node },
   },
   {

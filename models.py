@@ -54,6 +54,7 @@ from tables.products import (
     ProductEdit,
     SearchIndexBuild,
 )
+from tables.uploads import ResumableUpload
 from tables.views import VIEW_NAME_MAX_CHARACTERS, SavedView
 from tables.webhooks import (
     DELIVERY_STATUSES,
@@ -106,6 +107,7 @@ __all__ = [
     "Product",
     "ProductEdit",
     "RequestCount",
+    "ResumableUpload",
     "SavedView",
     "SearchIndexBuild",
     "SignInFailures",

@@ -7,7 +7,7 @@ from flask import Flask, Response
 from api import assets, change_streams, compression, docs, events, health, metrics, probes
 from api.access import account, audit, keys, oidc, session, users
 from api.bulk import routes as bulk
-from api.imports import actions, duplicates, fixes, progress, rejects, rows, uploads
+from api.imports import actions, duplicates, fixes, progress, rejects, resumable, rows, uploads
 from api.imports import routes as imports
 from api.pages import send_page
 from api.products import edits as product_edits
@@ -29,6 +29,7 @@ def register(app: Flask) -> None:
         views.blueprint,
         change_streams.blueprint,
         uploads.blueprint,
+        resumable.blueprint,
         progress.blueprint,
         imports.blueprint,
         actions.blueprint,

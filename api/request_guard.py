@@ -17,7 +17,7 @@ from api import probes
 from api.cross_origin import SAFE_METHODS, check_origin, preflight_response
 from api.errors import NOT_JSON, UNTRUSTED_HOST, ApiError, error_response
 from api.host_names import is_trusted, parse_host
-from api.imports.upload_request import UPLOAD_ENDPOINT
+from api.imports.upload_request import APPEND_ENDPOINT, UPLOAD_ENDPOINT
 
 MAX_SHOWN_CHARACTERS = 100
 
@@ -64,8 +64,8 @@ def check_body_type() -> None:
     """Raise the 415 if the body of a JSON call is declared as something else. Blank bodies count as none."""
     if request.method in SAFE_METHODS or not request.path.startswith("/api/"):
         return
-    # The upload is the only call whose body is not JSON. Without an endpoint, the answer is 404 or 405.
-    if request.endpoint in {None, UPLOAD_ENDPOINT} or request.is_json:
+    # Uploads are the only calls whose body is not JSON. Without an endpoint, the answer is 404 or 405.
+    if request.endpoint in {None, UPLOAD_ENDPOINT, APPEND_ENDPOINT} or request.is_json:
         return
     if request.get_data().strip():
         raise NOT_JSON.exception()

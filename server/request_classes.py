@@ -55,6 +55,8 @@ class RequestClasses:
 
     def of(self, head: Head) -> RequestClass:
         """Return the class of a request."""
+        if head.method in APPENDING_METHODS and APPENDING_PATH.fullmatch(head.path):
+            return self.upload
         rules = READING_RULES if head.method in {"GET", "HEAD"} else WRITING_RULES
         for name, pattern in rules:
             if pattern.fullmatch(head.path):
@@ -63,6 +65,9 @@ class RequestClasses:
         return self.other
 
 
+# The next bytes of a resumable upload. A client that cannot send PATCH sends POST in its place.
+APPENDING_METHODS = {"PATCH", "POST"}
+APPENDING_PATH = re.compile(r"/api/uploads/[^/]+")
 READING_RULES = [
     ("health", re.compile(r"/api/health|/healthz|/readyz")),
     ("metrics", re.compile(r"/metrics")),

@@ -16,6 +16,8 @@ from importer.storage.storage import StoredUpload, Upload
 
 UPLOAD_ENDPOINT = "uploads.upload_file"
 SECONDS_PER_HOUR = 3600
+# Its body is a part of the file of a resumable upload.
+APPEND_ENDPOINT = "resumable.append_to_upload"
 
 
 class SeveralFiles(Exception):

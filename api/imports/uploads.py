@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from pathlib import PurePath
 from typing import Any
 
 from flask import Response, current_app, jsonify, request
@@ -13,9 +12,9 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.errors import BODY_TOO_LARGE, REQUEST_TIMEOUT, ApiError, ErrorType
-from api.imports.file_names import ACCEPTED_NAMES, ACCEPTED_SUFFIXES, clean_filename
-from api.imports.jobs import announce_job, record_action, starter_name
+from api.imports.jobs import announce_job, starter_name
 from api.imports.limits import TOO_MANY_IMPORTS, UPLOAD_TOO_LONG, require_room
+from api.imports.new_imports import INVALID_FILE, check_filename, insert_import
 from api.imports.options import UploadFormSchema, UploadOptionsSchema
 from api.imports.storage import DISK_FULL, STORAGE_ERROR, delete_file, storage, storage_error
 from api.imports.upload_request import UPLOAD_ENDPOINT, FormUpload, SeveralFiles, UploadTooLong, remove_upload
@@ -23,23 +22,19 @@ from api.openapi import INVALID_PARAMETER, Blueprint, load
 from api.response_fields import EXAMPLE_TASK_ID, text
 from api.response_fields import uuid as uuid_field
 from api.transactions import repeat_after_conflict
-from importer.jobs.log_messages import log_message
-from models import ImportJob, ImportLog, db
+from importer.storage.storage import StoredUpload
+from models import db
 
 log = logging.getLogger(__name__)
 
 blueprint = Blueprint("uploads", __name__, url_prefix="/api", tag="Imports")
 blueprint.teardown_app_request(remove_upload)
 
-FILENAME_MAX_CHARACTERS = 255
 # What the body may contain in addition to the file: boundaries, headers and form fields.
 MULTIPART_OVERHEAD_BYTES = 65_536
-# The options that say what an import may do to the products, for the audit log.
-RECORDED_OPTIONS = ("mode", "missing", "wants_preview", "file_size", "file_sha256")
 MAX_DISCARDED_BYTES = 256_000_000
 DISCARDED_BLOCK_BYTES = 1 << 20
 
-INVALID_FILE = ErrorType(400, "invalid_file", "Send the CSV file or workbook in the multipart field `file`.", ("file",))
 SEVERAL_FILES = ErrorType(400, "several_files", "The form has several files. Upload them one by one.", ("file",))
 FORM_TOO_LARGE = ErrorType(
     413,
@@ -108,29 +103,18 @@ def upload_file() -> tuple[Response, int]:
     or the one that `sheet` names.
     """
     file = _read_file()
-    filename = _check_filename(file.filename or "")
+    filename = check_filename(file.filename or "")
     options = load(UploadOptionsSchema(), request.form)
-    started_by = starter_name(options.pop("started_by", ""))
-    # The one of `allow_large_body` came before the upload, which may have taken long.
-    require_room(started_by)
+    # `allow_large_body` has checked this before the upload, which may have taken long.
+    require_room(starter_name(options.get("started_by")))
     upload = FormUpload.of_request()
     task_id = upload.task_id
     try:
         stored = upload.keep()
     except OSError as error:
         raise storage_error(error) from error
-    values = {
-        "task_id": task_id,
-        "filename": filename,
-        "stored_name": stored.name,
-        "file_size": stored.size,
-        "file_sha256": stored.sha256,
-        "wants_preview": options.pop("preview", False),
-        "started_by": started_by,
-        **options,
-    }
     try:
-        _insert_job(values)
+        _insert_job(str(task_id), filename, stored, options)
     except Exception:
         delete_file(stored.name)
         raise
@@ -139,15 +123,8 @@ def upload_file() -> tuple[Response, int]:
 
 
 @repeat_after_conflict
-def _insert_job(values: dict[str, Any]) -> None:
-    job = ImportJob(**values)
-    db.session.add(job)
-    db.session.flush()
-    message = log_message("uploaded", filename=job.filename, bytes=job.file_size)
-    entry = ImportLog(job_id=job.id, event="uploaded", message=message.sentence)
-    entry.code, entry.details = message.code, dict(message.details or {})
-    db.session.add(entry)
-    record_action("started", job, {name: [None, values[name]] for name in RECORDED_OPTIONS})
+def _insert_job(task_id: str, filename: str, stored: StoredUpload, options: dict[str, Any]) -> None:
+    insert_import(task_id, filename, stored, options)
     db.session.commit()
 
 
@@ -166,7 +143,7 @@ def _read_file() -> FileStorage:
         raise SEVERAL_FILES.exception() from None
     except RequestEntityTooLarge:
         if request.stream.tell() >= (request.max_content_length or 0):
-            raise _file_too_large() from None
+            raise file_too_large() from None
         _discard_rest()
         raise FORM_TOO_LARGE.exception() from None
     except UploadTooLong:
@@ -185,21 +162,6 @@ def _read_file() -> FileStorage:
     return file
 
 
-def _check_filename(name: str) -> str:
-    """Return the last part of a client's file name. The name is only a label.
-
-    Raises `ApiError` if there is no name, or if its suffix is not one of `ACCEPTED_SUFFIXES`.
-    """
-    filename = clean_filename(PurePath(name.replace("\\", "/")).name).strip()[-FILENAME_MAX_CHARACTERS:]
-    if not filename:
-        message = "The file has no name. Choose a CSV file or a workbook."
-        raise INVALID_FILE.exception(message, details={"reason": "no_name"})
-    if not filename.lower().endswith(ACCEPTED_SUFFIXES):
-        message = f"This is not a CSV file or a workbook. {ACCEPTED_NAMES}"
-        raise INVALID_FILE.exception(message, details={"reason": "other_suffix"})
-    return filename
-
-
 @blueprint.before_request
 def allow_large_body() -> None:
     """Raise the limit of the request's body for uploads, and refuse early what would be refused at their end."""
@@ -209,26 +171,26 @@ def allow_large_body() -> None:
     request.max_content_length = limit
     length = request.content_length or 0
     if length > limit:
-        _discard(length)
-        raise _file_too_large()
+        discard_body(length)
+        raise file_too_large()
     try:
         require_room(starter_name(None))
         storage().require_space(length)
     except ApiError:
-        _discard(length)
+        discard_body(length)
         raise
     except OSError as error:
-        _discard(length)
+        discard_body(length)
         raise storage_error(error) from error
 
 
 def _discard_rest() -> None:
     """Remove what was stored of a form that is refused, and discard what was not read of it."""
     FormUpload.of_request().remove()
-    _discard((request.content_length or MAX_DISCARDED_BYTES) - request.stream.tell())
+    discard_body((request.content_length or MAX_DISCARDED_BYTES) - request.stream.tell())
 
 
-def _discard(length: int) -> None:
+def discard_body(length: int) -> None:
     """Read on for a while: a client whose connection is closed while it sends never sees the response."""
     length = min(length, MAX_DISCARDED_BYTES)
     stream = request.environ["wsgi.input"]
@@ -238,7 +200,7 @@ def _discard(length: int) -> None:
             length -= len(data)
 
 
-def _file_too_large() -> ApiError:
+def file_too_large() -> ApiError:
     limit_mb = current_app.config["SETTINGS"].max_upload_mb
     return FILE_TOO_LARGE.exception(
         f"The file is larger than the limit of {limit_mb:,} MB. Split it, or compress it as .csv.gz.",

@@ -1,4 +1,4 @@
-"""Deletes the files of jobs that can no longer be retried, and what uploads that were broken off have left.
+"""Deletes the files of jobs that can no longer be retried, and what uploads that were broken off or expired have left.
 
 A thread of its own does that, because a storage that does not answer must not hold up the reaper.
 """
@@ -12,6 +12,7 @@ import time
 from psycopg2.extensions import connection as Connection
 
 from database.connect import Component, run_until_stopped, transaction
+from importer.jobs import resumable_uploads
 from importer.jobs.cleanup import HAS_ENDED_SQL
 from importer.storage.storage import Storage
 
@@ -62,12 +63,27 @@ class StoredFileReaper(threading.Thread):
 
 
 def delete_expired_files(connection: Connection, storage: Storage, now: float) -> None:
-    """Delete the files of jobs that can no longer be retried, and stale files without a job; `now` in Unix seconds."""
+    """Delete the files of jobs that can no longer be retried, and stale files without a job; `now` in Unix seconds.
+
+    Uploads that can be resumed keep what they have stored until they expire.
+    """
     stale_before = now - STALE_UPLOAD_SECONDS
+    with transaction(connection) as cursor:
+        expired = resumable_uploads.delete_expired(cursor)
+        # An upload that begins after this stores its first bytes after `stale_before`.
+        unfinished = resumable_uploads.list_unfinished(cursor)
+    for upload in expired:
+        storage.discard(upload.stored_name, upload.state)
+
+    def is_resumable(name: str) -> bool:
+        return name.partition(".")[0] in unfinished
+
     for name, modified_at in storage.list_files():
+        if is_resumable(name):
+            continue
         with transaction(connection) as cursor:
             cursor.execute(FILE_IS_EXPIRED_SQL, (name,))
             row = cursor.fetchone()
         if row == (True,) or (row is None and modified_at < stale_before):
             storage.delete(name)
-    storage.delete_unfinished(stale_before)
+    storage.delete_unfinished(stale_before, is_resumable)

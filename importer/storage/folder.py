@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import io
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +26,48 @@ STORED_SUFFIXES = (".upload", ".part")
 
 
 class FolderUpload:
-    """A file that is written with the suffix `.part`. It gets its name once it is complete."""
+    """A file that is written with the suffix `.part`. It gets its name once it is complete.
+
+    An upload that goes on renames the file. Whoever still has it open finds that before the next write, so only the
+    newest writes.
+    """
 
     def __init__(self, storage: FolderStorage, name: str, *, size: int = 0, hasher: Hasher | None) -> None:
         self.hasher = hasher
         self._storage = storage
         self._name = name
-        self._path = (storage.folder / name).with_suffix(".part")
         self._buffer = bytearray()
         self._stored = size
         self._looks_at = size
-        # An upload that goes on must not create the file again after it was removed.
-        self._file = io.FileIO(self._path, "r+" if size else "w")
-        self._file.truncate(size)
+        self._path = (storage.folder / name).with_suffix(".part")
+        if size:
+            self._file = self._acquire()
+        else:
+            self._file = io.FileIO(self._path, "w")
         self._file.seek(size)
+
+    def _acquire(self) -> io.FileIO:
+        """Rename the file of an upload that goes on, and return it open for writing, cut to its last checkpoint."""
+        path = next(self._storage.find_parts(self._name), self._path)
+        file = io.FileIO(path, "r+")
+        try:
+            with self._locked(file):
+                if file.seek(0, io.SEEK_END) < self._stored:
+                    raise FileNotFoundError(errno.ENOENT, "The end of the file is not there", str(path))
+                self._path = path.rename(self._path.with_suffix(f".{uuid.uuid4().hex}.part"))
+                file.truncate(self._stored)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    @contextlib.contextmanager
+    def _locked(self, file: io.FileIO) -> Iterator[None]:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)
 
     @property
     def size(self) -> int:
@@ -96,12 +126,15 @@ class FolderUpload:
         self._buffer.clear()
         if self.hasher and data:
             self.hasher.add(data)
-        # Near the end of a full disk, the system may write only a part of the data; the next call says why.
         view = memoryview(data)
-        while view:
-            written = self._file.write(view)
-            self._stored += written
-            view = view[written:]
+        with self._locked(self._file):
+            if not self._path.exists():
+                raise FileNotFoundError(errno.ENOENT, "Another writer has the file", str(self._path))
+            # Near the end of a full disk, the system may write only a part of the data; the next call says why.
+            while view:
+                written = self._file.write(view)
+                self._stored += written
+                view = view[written:]
 
 
 class FolderStorage:
@@ -157,5 +190,15 @@ class FolderStorage:
                 with contextlib.suppress(FileNotFoundError):
                     yield ListedFile(path.name, path.stat().st_mtime)
 
-    def delete_unfinished(self, before: float) -> None:
+    def discard(self, name: str, _state: dict[str, Any]) -> None:
+        """Remove what an upload has stored, complete or not."""
+        for part in self.find_parts(name):
+            part.unlink(missing_ok=True)
+        self.delete(name)
+
+    def find_parts(self, name: str) -> Iterator[Path]:
+        """Yield the file of an upload that has not ended."""
+        return self.folder.glob(f"{Path(name).stem}*.part")
+
+    def delete_unfinished(self, before: float, keep: Callable[[str], bool] = lambda _name: False) -> None:
         """Do nothing: `list_files` yields the files of uploads that did not end."""

@@ -283,13 +283,22 @@ class S3Storage:
                 if name.endswith(STORED_SUFFIXES):
                     yield ListedFile(name, found["LastModified"].timestamp())
 
-    def delete_unfinished(self, before: float) -> None:
+    def discard(self, name: str, state: dict[str, Any]) -> None:
+        """Remove what an upload has stored, complete or not."""
+        if upload_id := state.get("upload_id"):
+            self.abort(name, upload_id)
+        for tail in state.get("tails", ()):
+            self.delete(tail)
+        self.delete(name)
+
+    def delete_unfinished(self, before: float, keep: Callable[[str], bool] = lambda _name: False) -> None:
         """Abort uploads by parts that a process began and did not end."""
         pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=self._prefix)
         for page in self._each(pages):
             for found in page.get("Uploads", ()):
-                if found["Initiated"].timestamp() < before:
-                    self.abort(found["Key"].removeprefix(self._prefix), found["UploadId"])
+                name = found["Key"].removeprefix(self._prefix)
+                if found["Initiated"].timestamp() < before and not keep(name):
+                    self.abort(name, found["UploadId"])
 
     def put(self, name: str, data: bytes) -> None:
         """Store a small file."""

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
@@ -140,8 +140,14 @@ class Storage(Protocol):
     def list_files(self) -> Iterator[ListedFile]:
         """Yield the files, and what uploads that have not ended have stored."""
 
-    def delete_unfinished(self, before: float) -> None:
-        """Remove uploads that ended without `finish` or `abort` and were begun before a time, in Unix seconds."""
+    def discard(self, name: str, state: dict[str, Any]) -> None:
+        """Remove what an upload has stored up to its last checkpoint, whose `state` this is, and its finished file."""
+
+    def delete_unfinished(self, before: float, keep: Callable[[str], bool] = lambda _name: False) -> None:
+        """Remove uploads that ended without `finish` or `abort` and were begun before a time, in Unix seconds.
+
+        Those for whose name `keep` returns true may still go on.
+        """
 
 
 def read_back(storage: Storage, name: str) -> Hasher:

@@ -14,6 +14,9 @@ ODD_DIGITS = ("1", "3", "5", "7", "9")
 KEY = os.environ["ACCESS_KEY"]
 AUTHORIZATION = {"Authorization": f"Bearer {KEY}"}
 
+# The body of a resumable upload: any bytes.
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
 
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
@@ -74,7 +77,9 @@ def refused(context: schemathesis.CheckContext, response: schemathesis.Response,
     """Check that a request without a session or a key is refused if the document says that the call needs one."""
     # Random values may make an address, a method or a body for which the server has no call.
     has_no_call = response.status_code in {405, 413}
-    has_no_call |= response.status_code == 404 and response.json()["code"] == "not_found"
+    # A response to HEAD has no body.
+    if case.method != "HEAD":
+        has_no_call |= response.status_code == 404 and response.json()["code"] == "not_found"
     if not KEY and case.operation.definition.raw["security"] and not has_no_call:
         assert response.status_code == 401, response.status_code
         assert response.headers["www-authenticate"] == ["Bearer"]

@@ -1134,6 +1134,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin an upload that can be resumed
+         * @description The name of the file and the options of the import are checked now, before a byte of the file is sent. An upload to
+         *     which nothing is sent for a day is removed.
+         */
+        post: operations["createUpload"];
+        delete?: never;
+        /**
+         * Ask what the server supports of the protocol tus
+         * @description Uploads can be resumed with any client of [tus 1.0](https://tus.io): it creates an upload, sends the file in one or
+         *     more requests, and asks after an interruption how much has arrived.
+         */
+        options: operations["getUploadAbilities"];
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uploads/{upload_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the upload, which becomes the `task_id` of its import. */
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove an upload
+         * @description What was stored of it is deleted. The import of a finished upload stays: cancel the import itself.
+         */
+        delete: operations["deleteUpload"];
+        /** Ask what the server supports of the protocol tus, at the address of an upload */
+        options: operations["getAbilitiesOfUpload"];
+        /**
+         * Ask how much of an upload has arrived
+         * @description A request that still sends to this upload is ended, so that the offset stays what it is. A finished upload also has
+         *     the `Location` of its import, for a client that has lost the last response.
+         */
+        head: operations["getUpload"];
+        /**
+         * Send the next bytes of an upload
+         * @description What has arrived is stored, also of a request that breaks off. Any number of bytes is fine: the rest of the file in
+         *     one request is the fastest. The last response has the `Location` of the import. A client that cannot send PATCH may
+         *     send POST with `X-HTTP-Method-Override: PATCH`, and DELETE in the same way.
+         */
+        patch: operations["appendToUpload"];
+        trace?: never;
+    };
     "/api/users": {
         parameters: {
             query?: never;
@@ -9723,7 +9784,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The condition in `If-Match` is not met; nothing was changed. Codes: `precondition_failed`. */
+            /** @description A condition or a version in the headers is not met; nothing was changed. Codes: `precondition_failed`. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -9848,7 +9909,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The condition in `If-Match` is not met; nothing was changed. Codes: `precondition_failed`. */
+            /** @description A condition or a version in the headers is not met; nothing was changed. Codes: `precondition_failed`. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -11090,6 +11151,727 @@ export interface operations {
             };
         };
     };
+    createUpload: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The version of the protocol.
+                 * @example 1.0.0
+                 */
+                "Tus-Resumable": "1.0.0";
+                /**
+                 * @description The size of the file in bytes.
+                 * @example 94000000
+                 */
+                "Upload-Length": string;
+                /**
+                 * @description The `filename` and the options of the import, which are those of `POST /api/upload`: pairs of a name and a value in base64, separated by commas.
+                 * @example filename cHJvZHVjdHMuY3N2,preview dHJ1ZQ==
+                 */
+                "Upload-Metadata": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The upload waits for its bytes. */
+            201: {
+                headers: {
+                    /**
+                     * @description The address of the upload.
+                     * @example /api/uploads/5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3
+                     */
+                    Location?: string;
+                    /**
+                     * @description The version of the protocol.
+                     * @example 1.0.0
+                     */
+                    "Tus-Resumable"?: string;
+                    /**
+                     * @description When the upload is removed, unless it goes on.
+                     * @example Wed, 25 Nov 2026 04:00:00 GMT
+                     */
+                    "Upload-Expires"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is invalid. Codes: `invalid_header`, `invalid_file`, `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A condition or a version in the headers is not met; nothing was changed. Codes: `unsupported_tus_version`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_imports`, `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `storage_error`, `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server's disk is full. Codes: `disk_full`. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getUploadAbilities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The headers say what the server supports. */
+            204: {
+                headers: {
+                    /**
+                     * @description The version of the protocol.
+                     * @example 1.0.0
+                     */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    deleteUpload: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The version of the protocol.
+                 * @example 1.0.0
+                 */
+                "Tus-Resumable": "1.0.0";
+            };
+            path: {
+                /** @description The id of the upload, which becomes the `task_id` of its import. */
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The upload and what was stored of it are removed. */
+            204: {
+                headers: {
+                    /**
+                     * @description The version of the protocol.
+                     * @example 1.0.0
+                     */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `upload_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A condition or a version in the headers is not met; nothing was changed. Codes: `unsupported_tus_version`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getAbilitiesOfUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the upload, which becomes the `task_id` of its import. */
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The headers say what the server supports. */
+            204: {
+                headers: {
+                    /**
+                     * @description The version of the protocol.
+                     * @example 1.0.0
+                     */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getUpload: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The version of the protocol.
+                 * @example 1.0.0
+                 */
+                "Tus-Resumable": "1.0.0";
+            };
+            path: {
+                /** @description The id of the upload, which becomes the `task_id` of its import. */
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The headers say how much has arrived. */
+            200: {
+                headers: {
+                    /**
+                     * @description The address of the import, once the file is complete.
+                     * @example /api/imports/5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3
+                     */
+                    Location?: string;
+                    /**
+                     * @description The version of the protocol.
+                     * @example 1.0.0
+                     */
+                    "Tus-Resumable"?: string;
+                    /**
+                     * @description When the upload is removed, unless it goes on.
+                     * @example Wed, 25 Nov 2026 04:00:00 GMT
+                     */
+                    "Upload-Expires"?: string;
+                    /**
+                     * @description How many bytes of the file are stored.
+                     * @example 4096
+                     */
+                    "Upload-Offset"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `upload_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `upload_taken_over`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A condition or a version in the headers is not met; nothing was changed. Codes: `unsupported_tus_version`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `storage_error`, `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server's disk is full. Codes: `disk_full`. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    appendToUpload: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The version of the protocol.
+                 * @example 1.0.0
+                 */
+                "Tus-Resumable": "1.0.0";
+                /**
+                 * @description Where the body belongs in the file. It must be that of the upload.
+                 * @example 0
+                 */
+                "Upload-Offset": string;
+                /**
+                 * @description An algorithm, and the checksum of the body in base64. A body that has another checksum is discarded.
+                 * @example sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=
+                 */
+                "Upload-Checksum"?: string;
+            };
+            path: {
+                /** @description The id of the upload, which becomes the `task_id` of its import. */
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The body is stored. With the last one, the import waits for a worker. */
+            204: {
+                headers: {
+                    /**
+                     * @description The address of the import, once the file is complete.
+                     * @example /api/imports/5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3
+                     */
+                    Location?: string;
+                    /**
+                     * @description The version of the protocol.
+                     * @example 1.0.0
+                     */
+                    "Tus-Resumable"?: string;
+                    /**
+                     * @description When the upload is removed, unless it goes on.
+                     * @example Wed, 25 Nov 2026 04:00:00 GMT
+                     */
+                    "Upload-Expires"?: string;
+                    /**
+                     * @description How many bytes of the file are stored.
+                     * @example 4096
+                     */
+                    "Upload-Offset"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is invalid. Codes: `invalid_header`, `upload_broken_off`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `upload_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request arrived too slowly. Codes: `request_timeout`. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `wrong_offset`, `upload_taken_over`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A condition or a version in the headers is not met; nothing was changed. Codes: `unsupported_tus_version`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `body_exceeds_file`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body does not have its checksum. Codes: `checksum_mismatch`. */
+            460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `storage_error`, `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server's disk is full. Codes: `disk_full`. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     listUsers: {
         parameters: {
             query?: never;
@@ -12111,7 +12893,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The condition in `If-Match` is not met; nothing was changed. Codes: `precondition_failed`. */
+            /** @description A condition or a version in the headers is not met; nothing was changed. Codes: `precondition_failed`. */
             412: {
                 headers: {
                     [name: string]: unknown;

@@ -446,10 +446,12 @@ export interface Messages {
   'docs.version': { openapi: string | number; version: string | number };
   'error.already_ended': { job: 'undo' | 'bulk' | 'other'; status: 'pending' | 'processing' | 'awaiting_confirmation' | 'failed' | 'cancelled' | 'other' };
   'error.bad_request': null;
+  'error.body_exceeds_file': null;
   'error.bulk_cancelled': { count: number };
   'error.bulk_failed': null;
   'error.busy': null;
   'error.check_lost': null;
+  'error.checksum_mismatch': null;
   'error.cross_site': null;
   'error.delivery_not_found': null;
   'error.disk_full': null;
@@ -469,6 +471,7 @@ export interface Messages {
   'error.internal_error': null;
   'error.invalid_edits': null;
   'error.invalid_file': { reason: 'no_name' | 'other_suffix' | 'other' };
+  'error.invalid_header': null;
   'error.invalid_product': null;
   'error.invalid_recovery': null;
   'error.invalid_resend': null;
@@ -507,7 +510,11 @@ export interface Messages {
   'error.unavailable': null;
   'error.undo_blocked': { is_estimate: boolean; job: 'bulk' | 'other'; later: 'none' | 'bulk' | 'other'; later_name: string | number; left_alone: number; products: number };
   'error.unsupported_media_type': null;
+  'error.unsupported_tus_version': null;
   'error.untrusted_host': null;
+  'error.upload_broken_off': null;
+  'error.upload_not_found': null;
+  'error.upload_taken_over': null;
   'error.upload_too_long': { limit_hours: number };
   'error.user_not_found': null;
   'error.view_not_found': null;
@@ -515,6 +522,7 @@ export interface Messages {
   'error.webhook_disabled': null;
   'error.webhook_not_found': null;
   'error.wrong_credentials': null;
+  'error.wrong_offset': null;
   'error.wrong_password': null;
   'event.import.completed': null;
   'event.import.failed': null;

@@ -89,7 +89,7 @@ def test_bodies_that_calls_do_not_need_are_optional(document: Any) -> None:
         if "requestBody" in operation
     }
     optional = {name for name, required in bodies.items() if not required}
-    assert optional == {"retryImport", "rotateSecret", "testWebhook", "undoImport"}
+    assert optional == {"appendToUpload", "retryImport", "rotateSecret", "testWebhook", "undoImport"}
 
 
 def test_an_upload_accepts_empty_form_fields_and_the_document_says_so(client: FlaskClient, document: Any) -> None:

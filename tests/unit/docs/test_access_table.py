@@ -54,6 +54,10 @@ CALLS_OF_ROW = {
     },
     "import, cancel, retry and undo": {
         "uploadFile",
+        "createUpload",
+        "getUpload",
+        "appendToUpload",
+        "deleteUpload",
         "confirmImport",
         "cancelImport",
         "retryImport",

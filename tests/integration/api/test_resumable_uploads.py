@@ -1,0 +1,400 @@
+"""The protocol tus 1.0: what each request answers, and that an upload survives whatever interrupts it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+import celery_app
+import config
+from api.imports import resumable_body
+from database.connect import Component, connect
+from importer.jobs import resumable_uploads
+from importer.jobs.stored_files import delete_expired_files
+from importer.pipeline.runner import ImportRunner
+from importer.storage.folder import FolderUpload
+from importer.storage.storage import StoredUpload
+from support import tus
+from support.api import read_error, read_json
+from support.database import execute
+from support.imports import get_import
+from support.jobs import read_job
+from support.sign_in import create_key, create_user
+
+CONTENT = b"sku,name\n" + b"".join(b"%05d,name\n" % number for number in range(500))
+UNKNOWN = "/api/uploads/00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """A limit of 4 MB for uploads."""
+    return {**environment, "MAX_UPLOAD_MB": "4"}
+
+
+@pytest.fixture(autouse=True)
+def broker(settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that only this test uses."""
+    monkeypatch.setattr(celery_app, "celery", celery_app.create_celery(settings))
+
+
+def list_files(settings: config.Settings) -> list[str]:
+    """Return the names of the files in the upload folder, sorted."""
+    return sorted(path.name for path in settings.upload_dir.iterdir())
+
+
+def test_a_file_in_several_parts_becomes_an_import(
+    client: FlaskClient, runner: ImportRunner, settings: config.Settings
+) -> None:
+    created = client.post(
+        "/api/uploads", headers=tus.creation_headers(len(CONTENT), filename="My list.csv", mode="create")
+    )
+    assert (created.status_code, created.headers["Tus-Resumable"]) == (201, "1.0.0")
+    assert created.headers["Upload-Expires"].endswith("GMT")
+    path = created.headers["Location"]
+    for start in range(0, len(CONTENT), 2000):
+        part = CONTENT[start : start + 2000]
+        response = tus.append(client, path, start, part)
+        assert (response.status_code, response.headers["Upload-Offset"]) == (204, str(start + len(part)))
+        assert ("Location" in response.headers) == (start + len(part) == len(CONTENT))
+        assert response.headers["Tus-Resumable"] == "1.0.0"
+    task_id = tus.task_id_of(response)
+    assert path == f"/api/uploads/{task_id}"
+    job = read_job(settings.database_url, task_id)
+    assert (job["filename"], job["mode"], job["file_size"]) == ("My list.csv", "create", len(CONTENT))
+    assert job["file_sha256"] == hashlib.sha256(CONTENT).hexdigest()
+    # A client that has lost the last response finds the import.
+    found = client.head(path, headers=tus.VERSION)
+    assert (found.headers["Upload-Offset"], tus.task_id_of(found)) == (str(len(CONTENT)), task_id)
+    assert runner.run(task_id) is False
+    assert get_import(client, task_id)["created_count"] == 500
+    entries = execute(settings.database_url, "SELECT action, target_id FROM audit_entries")
+    assert entries == [("import.started", task_id)]
+
+
+def test_the_server_says_what_it_supports(client: FlaskClient) -> None:
+    for path in ("/api/uploads", UNKNOWN):
+        response = client.options(path)
+        assert response.status_code == 204
+        assert response.headers["Tus-Version"] == "1.0.0"
+        assert response.headers["Tus-Extension"] == "creation,termination,checksum,expiration"
+        assert response.headers["Tus-Max-Size"] == "4000000"
+        assert response.headers["Tus-Checksum-Algorithm"] == "sha1,sha256,md5,sha512"
+
+
+def test_a_head_says_how_much_has_arrived_and_repeats_the_metadata(client: FlaskClient) -> None:
+    path = tus.create(client, 10, preview="true")
+    assert tus.append(client, path, 0, b"sku\n").status_code == 204
+    response = client.head(path, headers=tus.VERSION)
+    assert response.headers["Upload-Offset"] == "4"
+    assert response.headers["Upload-Length"] == "10"
+    assert response.headers["Upload-Metadata"] == tus.encode_metadata(filename="products.csv", preview="true")
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "Location" not in response.headers
+
+
+@pytest.mark.parametrize("version", ["0.2.2", None])
+@pytest.mark.parametrize("method", ["POST", "HEAD", "PATCH", "DELETE"])
+def test_another_version_is_refused(client: FlaskClient, method: str, version: str | None) -> None:
+    path = "/api/uploads" if method == "POST" else UNKNOWN
+    headers = {"Tus-Resumable": version} if version else {}
+    response = client.open(path, method=method, headers=headers)
+    assert (response.status_code, response.headers["Tus-Version"]) == (412, "1.0.0")
+    assert response.headers["Tus-Resumable"] == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code", "fields"),
+    [
+        ({"Upload-Length": None}, 400, "invalid_header", []),
+        ({"Upload-Length": "-1"}, 400, "invalid_header", []),
+        ({"Upload-Length": "1e3"}, 400, "invalid_header", []),
+        ({"Upload-Length": "9" * 30}, 400, "invalid_header", []),
+        ({"Upload-Length": None, "Upload-Defer-Length": "1"}, 400, "invalid_header", []),
+        ({"Upload-Length": "0"}, 400, "invalid_file", ["file"]),
+        ({"Upload-Length": "4000001"}, 413, "too_large", ["file"]),
+        ({"Upload-Metadata": None}, 400, "invalid_file", ["file"]),
+        ({"Upload-Metadata": tus.encode_metadata(filename="a.pdf")}, 400, "invalid_file", ["file"]),
+        ({"Upload-Metadata": "filename !"}, 400, "invalid_header", []),
+        ({"Upload-Metadata": "filename YS5jc3Y=,filename YS5jc3Y="}, 400, "invalid_header", []),
+        ({"Upload-Metadata": "filename YS5jc3Y=,na\u00efve YQ=="}, 400, "invalid_header", []),
+        ({"Upload-Metadata": "filename /////w=="}, 400, "invalid_header", []),
+        (
+            {"Upload-Metadata": tus.encode_metadata(filename="a.csv", mode="replace")},
+            400,
+            "invalid_parameter",
+            ["mode"],
+        ),
+    ],
+    ids=str,
+)
+def test_an_upload_that_cannot_succeed_is_refused_before_a_byte_is_sent(
+    client: FlaskClient, settings: config.Settings, changes: dict[str, str | None], status: int, code: str, fields: Any
+) -> None:
+    headers = {**tus.creation_headers(10), **changes}
+    given = {name: value for name, value in headers.items() if value is not None}
+    fields = [] if code == "too_large" else fields
+    response = client.post("/api/uploads", headers=given)
+    if code == "too_large":
+        assert (response.status_code, (response.json or {})["code"]) == (status, code)
+    else:
+        read_error(response, status, code, *fields)
+    assert execute(settings.database_url, "SELECT FROM uploads") == []
+
+
+def test_a_part_at_another_offset_is_refused_and_changes_nothing(client: FlaskClient) -> None:
+    path = tus.create(client, 10)
+    assert tus.append(client, path, 0, b"sku\n").status_code == 204
+    for offset in (0, 3, 5, 10):
+        response = tus.append(client, path, offset, b"xxx")
+        read_error(response, 409, "wrong_offset")
+        assert (response.json or {})["details"] == {"offset": 4}
+    assert tus.read_offset(client, path) == 4
+
+
+def test_a_part_that_is_malformed_is_refused_and_changes_nothing(client: FlaskClient) -> None:
+    path = tus.create(client, 10)
+    read_error(tus.append(client, path, 0, b"12345678901"), 413, "body_exceeds_file")
+    headers = {**tus.append_headers(0), "Content-Type": "text/csv"}
+    read_error(client.patch(path, data=b"sku\n", headers=headers), 415, "unsupported_media_type")
+    read_error(
+        client.patch(path, data=b"sku\n", headers={**tus.append_headers(0), "Upload-Offset": "x"}),
+        400,
+        "invalid_header",
+    )
+    for checksum in ("crc32 AAAA", "sha1 AAAA", "sha1 !", "sha1"):
+        response = tus.append(client, path, 0, b"sku\n", **{"Upload-Checksum": checksum})
+        read_error(response, 400, "invalid_header")
+    assert tus.read_offset(client, path) == 0
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256", "md5", "sha512"])
+def test_a_part_with_another_checksum_does_not_count(
+    client: FlaskClient, settings: config.Settings, algorithm: str
+) -> None:
+    path = tus.create(client, len(CONTENT))
+    assert (
+        tus.append(client, path, 0, CONTENT[:100], **tus.checksum_header(CONTENT[:100], algorithm)).status_code == 204
+    )
+    wrong = tus.append(client, path, 100, b"x" * 900, **tus.checksum_header(CONTENT[100:1000], algorithm))
+    read_error(wrong, 460, "checksum_mismatch")
+    assert tus.read_offset(client, path) == 100
+    rest = tus.append(client, path, 100, CONTENT[100:], **tus.checksum_header(CONTENT[100:], algorithm))
+    job = read_job(settings.database_url, tus.task_id_of(rest))
+    assert job["file_sha256"] == hashlib.sha256(CONTENT).hexdigest()
+    assert (settings.upload_dir / job["stored_name"]).read_bytes() == CONTENT
+
+
+def test_a_removed_upload_is_gone(client: FlaskClient, settings: config.Settings) -> None:
+    path = tus.create(client, 10)
+    assert tus.append(client, path, 0, b"sku\n").status_code == 204
+    assert len(list_files(settings)) == 1
+    assert client.delete(path, headers=tus.VERSION).status_code == 204
+    assert (list_files(settings), execute(settings.database_url, "SELECT FROM uploads")) == ([], [])
+    for method in ("HEAD", "DELETE"):
+        assert client.open(path, method=method, headers=tus.VERSION).status_code == 404
+    read_error(tus.append(client, path, 4, b"a\n"), 404, "upload_not_found")
+    read_error(tus.append(client, "/api/uploads/x", 4, b"a\n"), 404, "upload_not_found")
+
+
+def test_the_import_of_a_finished_upload_outlives_it(client: FlaskClient, settings: config.Settings) -> None:
+    path = tus.create(client, 6)
+    task_id = tus.task_id_of(tus.append(client, path, 0, b"sku\na\n"))
+    assert client.delete(path, headers=tus.VERSION).status_code == 204
+    assert list_files(settings) == [f"{task_id}.upload"]
+    assert read_job(settings.database_url, task_id)["status"] == "pending"
+
+
+def test_post_may_stand_for_the_methods_that_a_client_cannot_send(client: FlaskClient) -> None:
+    path = tus.create(client, 10)
+    headers = {**tus.append_headers(0), "X-HTTP-Method-Override": "PATCH"}
+    assert client.post(path, data=b"sku\n", headers=headers).status_code == 204
+    assert tus.read_offset(client, path) == 4
+    assert client.post(path, headers={**tus.VERSION, "X-HTTP-Method-Override": "DELETE"}).status_code == 204
+    read_error(client.post(path, headers=tus.VERSION), 405, "method_not_allowed")
+    # Other calls do not know the header.
+    override = {"X-HTTP-Method-Override": "DELETE"}
+    read_error(client.post("/api/products/1", headers=override), 405, "method_not_allowed")
+
+
+def test_an_upload_belongs_to_who_created_it(client: FlaskClient, settings: config.Settings) -> None:
+    owner = create_user(settings.database_url, "editor")
+    keys = [create_key(settings.database_url, owner, {"imports:write"}) for _ in range(2)]
+    mine, other = ({"Authorization": f"Bearer {key}"} for key in keys)
+    created = client.post("/api/uploads", headers={**tus.creation_headers(6), **mine})
+    path = created.headers["Location"]
+    for method, headers in (
+        ("HEAD", tus.VERSION),
+        ("PATCH", tus.append_headers(0)),
+        ("DELETE", tus.VERSION),
+    ):
+        assert client.open(path, method=method, headers={**headers, **other}).status_code == 404
+    assert tus.append(client, path, 0, b"sku\na\n", **mine).status_code == 204
+
+
+def test_a_repeated_last_request_finds_its_import_and_makes_no_other(
+    client: FlaskClient, settings: config.Settings
+) -> None:
+    path = tus.create(client, 6)
+    task_id = tus.task_id_of(tus.append(client, path, 0, b"sku\na\n"))
+    again = tus.append(client, path, 6, b"")
+    assert (again.status_code, tus.task_id_of(again)) == (204, task_id)
+    read_error(tus.append(client, path, 0, b"sku\na\n"), 409, "wrong_offset")
+    assert execute(settings.database_url, "SELECT count(*) FROM import_jobs") == [(1,)]
+
+
+@pytest.mark.parametrize("step", ["before the file has its name", "before the job is committed"])
+@pytest.mark.parametrize("way", ["HEAD", "PATCH"])
+def test_a_process_that_is_killed_at_the_end_loses_nothing(
+    app: Flask, client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch, step: str, way: str
+) -> None:
+    path = tus.create(client, len(CONTENT))
+
+    class Killed(BaseException):
+        """The end of the process."""
+
+    def die(*_: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        if step == "before the file has its name":
+            patched.setattr(FolderUpload, "finish", die)
+        else:
+            patched.setattr(resumable_body, "insert_import", die)
+        with pytest.raises(Killed):
+            tus.append(client, path, 0, CONTENT)
+    app.extensions["running_uploads"].close()
+    assert execute(settings.database_url, "SELECT FROM import_jobs") == []
+    if way == "HEAD":
+        answer = client.head(path, headers=tus.VERSION)
+        assert answer.headers["Upload-Offset"] == str(len(CONTENT))
+    else:
+        answer = tus.append(client, path, len(CONTENT), b"")
+    job = read_job(settings.database_url, tus.task_id_of(answer))
+    assert (job["file_size"], job["file_sha256"]) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+    assert list_files(settings) == [job["stored_name"]]
+
+
+def test_an_upload_whose_file_was_removed_begins_again(client: FlaskClient, settings: config.Settings) -> None:
+    path = tus.create(client, 10)
+    assert tus.append(client, path, 0, b"sku\n").status_code == 204
+    for file in settings.upload_dir.iterdir():
+        file.unlink()
+    read_error(tus.append(client, path, 4, b"a\n"), 404, "upload_not_found")
+    assert client.head(path, headers=tus.VERSION).status_code == 404
+
+
+def test_a_storage_that_fails_keeps_what_was_stored(
+    client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tus.create(client, 6)
+    assert tus.append(client, path, 0, b"sku\n").status_code == 204
+
+    def fail(_upload: FolderUpload) -> StoredUpload:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderUpload, "finish", fail)
+        read_error(tus.append(client, path, 4, b"a\n"), 507, "disk_full")
+    answer = client.head(path, headers=tus.VERSION)
+    assert answer.headers["Upload-Offset"] == "6"
+    job = read_job(settings.database_url, tus.task_id_of(answer))
+    assert job["file_sha256"] == hashlib.sha256(b"sku\na\n").hexdigest()
+
+
+class SlowBody:
+    """A body whose second part arrives when the test lets it, or never."""
+
+    def __init__(self, first: bytes, rest: bytes) -> None:
+        self._parts = [first, rest]
+        self.waits = threading.Event()
+        self.may_go_on = threading.Event()
+
+    def read(self, _size: int = -1) -> bytes:
+        """Return the next part."""
+        if len(self._parts) == 1:
+            self.waits.set()
+            assert self.may_go_on.wait(60)
+        return self._parts.pop(0) if self._parts else b""
+
+
+def test_the_newest_of_two_requests_goes_on(app: Flask, settings: config.Settings) -> None:
+    client = app.test_client()
+    path = tus.create(client, len(CONTENT))
+    body = SlowBody(CONTENT[:1000], b"x" * 500)
+    answers: list[Any] = []
+
+    def send() -> None:
+        environ = {"wsgi.input": body, "CONTENT_LENGTH": str(1500)}
+        answers.append(app.test_client().patch(path, headers=tus.append_headers(0), environ_overrides=environ))
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    assert body.waits.wait(60)
+    # Another process takes over, while the older request waits for its client.
+    execute(settings.database_url, "UPDATE uploads SET fence = gen_random_uuid()")
+    time.sleep(resumable_body.PAUSE_SECONDS)
+    body.may_go_on.set()
+    sender.join()
+    read_error(answers[0], 409, "upload_taken_over")
+    assert tus.read_offset(client, path) == 0
+    assert tus.append(client, path, 0, CONTENT).status_code == 204
+    (stored,) = list_files(settings)
+    assert (settings.upload_dir / stored).read_bytes() == CONTENT
+
+
+def test_unfinished_uploads_expire_after_a_day_and_live_ones_stay(
+    client: FlaskClient, runner: ImportRunner, settings: config.Settings
+) -> None:
+    url = settings.database_url
+    paths = [tus.create(client, 10) for _ in range(3)]
+    for path in paths[:2]:
+        tus.append(client, path, 0, b"sku\n")
+    finished = tus.task_id_of(tus.append(client, tus.create(client, 6), 0, b"sku\na\n"))
+    expired, live = (path.rpartition("/")[2] for path in paths[:2])
+    (created, expires) = execute(url, f"SELECT created_at, expires_at FROM uploads WHERE id = '{live}'")[0]
+    assert 23 * 3600 < (expires - created).total_seconds() < 25 * 3600
+    execute(url, f"UPDATE uploads SET expires_at = now() WHERE id IN ('{expired}', '{finished}')")
+    assert client.head(paths[0], headers=tus.VERSION).status_code == 404
+    with contextlib.closing(connect(url, Component.REAPER)) as connection:
+        # The clock of the storage may be a day behind.
+        delete_expired_files(connection, runner.storage, time.time() + 25 * 3600)
+    assert list_files(settings) == sorted([f"{live}.part", f"{finished}.upload"])
+    ids = {str(row[0]) for row in execute(url, "SELECT id FROM uploads")}
+    assert ids == {live, paths[2].rpartition("/")[2]}
+    assert tus.append(client, paths[1], 4, b"abcde\n").status_code == 204
+
+
+def test_options_and_names_are_those_of_the_plain_upload(client: FlaskClient, settings: config.Settings) -> None:
+    metadata = {"mapping": '{"Artikel": "sku"}', "missing_limit": "0.5", "preview": "true", "filetype": "text/csv"}
+    path = tus.create(client, 10, filename="../x/Preise.csv", **metadata, delimiter="semicolon", header_line="3")
+    job = read_job(settings.database_url, tus.task_id_of(tus.append(client, path, 0, b"Artikel\na\n")))
+    assert (job["filename"], job["mapping"], job["missing_limit"]) == ("Preise.csv", {"Artikel": "sku"}, 0.5)
+    assert (job["wants_preview"], job["delimiter"], job["header_line"]) == (True, ";", 3)
+
+
+def test_checkpoints_are_taken_now_and_then(
+    client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resumable_body, "CHECKPOINT_BYTES", 1000)
+    monkeypatch.setattr(resumable_body, "BLOCK_BYTES", 600)
+    saved: list[int] = []
+    save = resumable_uploads.save
+
+    def record(cursor: Any, upload: Any, offset: int, state: Any) -> Any:
+        saved.append(offset)
+        assert Path(settings.upload_dir / f"{upload.id}.part").stat().st_size == offset
+        return save(cursor, upload, offset, state)
+
+    monkeypatch.setattr(resumable_uploads, "save", record)
+    path = tus.create(client, len(CONTENT))
+    assert tus.append(client, path, 0, CONTENT).status_code == 204
+    assert saved == [1200, 2400, 3600, 4800, len(CONTENT)]
+    assert read_json(client.get(f"/api/imports/{path.rpartition('/')[2]}"))["status"] == "pending"
