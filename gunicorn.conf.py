@@ -3,9 +3,15 @@
 server/worker.py explains the worker. It decides how many threads there are.
 """
 
+import contextlib
+import logging
 import sys
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
 
 from config import ConfigError, load
+from database.migrate import UnusableDatabase, wait_for_migrations
 
 # Connections besides those of streams. Most of them wait for the next request of a browser.
 OTHER_CONNECTIONS = 900
@@ -31,3 +37,12 @@ forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 accesslog = None
 loglevel = "warning"
+
+
+def on_starting(_server: Any) -> None:
+    """Wait until the tables are those that this version needs, before the process listens."""
+    if not _settings.migrate_on_start:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        # `create_app` reports these errors.
+        with contextlib.suppress(OperationalError, UnusableDatabase):
+            wait_for_migrations(_settings.require_database_url())
