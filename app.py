@@ -39,8 +39,9 @@ from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
 from api.sse import JobEvent, StreamHub
 from api.transactions import lock_limit
+from database.commands import db_group
 from database.connect import CONNECT_TIMEOUT_SECONDS, KEEPALIVE_OPTIONS, Component, connect
-from database.migrate import UnsupportedServer, sqlalchemy_url, upgrade_database
+from database.migrate import UnusableDatabase, require_migrations, sqlalchemy_url, upgrade_database
 from database.pooled_connections import autocommitting, check_connections
 from database.statement_timeout import limit_statements
 from importer.pipeline.runner import ImportRunner
@@ -92,11 +93,13 @@ class Application(Flask):
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
-    """Update the tables of the database and return the web application.
+    """Update the tables of the database, if MIGRATE_ON_START says so, and return the web application.
 
     The settings default to those of the environment. Raises `SystemExit` after printing one line if a setting is
-    unusable, or if the database does not answer or is too old.
+    unusable, if the database does not answer, or if this version cannot use the database.
     """
+    if _is_migration_command():
+        return _create_migration_app()
     try:
         settings = settings or config.load()
         logs.configure(settings.log_format)
@@ -104,8 +107,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         url = settings.require_database_url()
         storage = prepare_storage(settings)
         secret_key = load_secret_key(settings)
-        upgrade_database(url)
-    except (config.ConfigError, UnsupportedServer) as error:
+        (upgrade_database if settings.migrate_on_start else require_migrations)(url)
+    except (config.ConfigError, UnusableDatabase) as error:
         _exit(str(error))
     except OperationalError as error:
         _exit(f"DATABASE_URL: the database does not answer: {str(error.orig).strip().splitlines()[0]}")
@@ -167,6 +170,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     routes.register(app)
     app.cli.add_command(commands.users_group)
     app.cli.add_command(commands.keys_group)
+    app.cli.add_command(db_group)
     app.extensions["storage"] = storage
     app.extensions["running_uploads"] = RunningUploads()
     app.extensions["bulk_runs"] = BulkRuns(ImportRunner.from_settings(settings))
@@ -182,6 +186,18 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     if not os.environ.get("FLASK_RUN_FROM_CLI"):
         setup_link.offer(app)
 
+    return app
+
+
+def _is_migration_command() -> bool:
+    """Return whether this process is `flask db …`, which prepares the tables that the web application needs."""
+    return bool(os.environ.get("FLASK_RUN_FROM_CLI")) and "db" in sys.argv
+
+
+def _create_migration_app() -> Flask:
+    """Return an application that has nothing but the commands `flask db …`."""
+    app = Flask(__name__, static_folder=None)
+    app.cli.add_command(db_group)
     return app
 
 

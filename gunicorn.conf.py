@@ -3,10 +3,15 @@
 server/worker.py explains the worker. It decides how many threads there are.
 """
 
+import contextlib
 import sys
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
 from config import ConfigError, load
+from database.migrate import UnusableDatabase, wait_for_migrations
+from monitoring import logs
 from monitoring.shared_metrics import share_metrics
 
 # Connections besides those of streams. Most of them wait for the next request of a browser.
@@ -37,6 +42,14 @@ logger_class = "server.logger.Logger"
 
 
 def on_starting(server: Any) -> None:
-    """Let several worker processes share their metrics, so that each of them can serve the metrics of all."""
+    """Wait until the tables are those that this version needs, before the process listens.
+
+    Let several worker processes share their metrics, so that each of them can serve the metrics of all.
+    """
     if server.cfg.workers > 1:
         share_metrics()
+    if not _settings.migrate_on_start:
+        logs.configure(_settings.log_format)
+        # `create_app` reports these errors.
+        with contextlib.suppress(OperationalError, UnusableDatabase):
+            wait_for_migrations(_settings.require_database_url())

@@ -23,11 +23,11 @@ def web_command(descriptor: int) -> list[str]:
 
 
 def migrate(url: str) -> None:
-    """Update the tables of the database at `url`."""
+    """Update the tables of the database at `url`, if MIGRATE_ON_START says so."""
     # Import this late: it is slow, and by then the launcher handles signals.
-    from database.migrate import upgrade_database
+    from database.migrate import require_migrations, upgrade_database
 
-    upgrade_database(url)
+    (upgrade_database if config.load().migrate_on_start else require_migrations)(url)
 
 
 def main() -> int:
@@ -35,6 +35,8 @@ def main() -> int:
     try:
         settings = config.load()
         logs.talk(settings.log_format, "embedded")
+        if not (settings.database_url or settings.migrate_on_start):
+            raise config.ConfigError("MIGRATE_ON_START must be true: nothing else migrates the embedded PostgreSQL")
         options = LaunchOptions(
             root=config.ROOT,
             data_dir=config.make_folder("DATA_DIR", settings.data_dir),

@@ -24,7 +24,7 @@ import config
 from access.retention import AccessRetention
 from catalogue.search_index_builder import SearchIndexBuilder
 from celery_app import REQUEST_ID_HEADER, RUN_IMPORT, celery, wake_import
-from database.migrate import UnsupportedServer, upgrade_database
+from database.migrate import MigrationsBlocked, UnusableDatabase, upgrade_database, wait_for_migrations
 from importer.jobs.reaper import Reaper, ReaperSettings
 from importer.jobs.retention import HistoryRetention, Retention
 from importer.jobs.stored_files import StoredFileReaper
@@ -79,10 +79,10 @@ def forget_request_and_job(**_: Any) -> None:
 
 @worker_init.connect  # type: ignore[untyped-decorator]
 def prepare_worker(sender: Any = None, **_: Any) -> None:
-    """Wait for the database, apply its migrations and start the dispatcher, before the first task.
+    """Wait for the database, apply its migrations or wait for them, and start the dispatcher, before the first task.
 
-    Exits with status 2 if DATABASE_URL is missing, if its server is too old, or if METRICS_PORT cannot be used. Celery
-    only logs exceptions other than `SystemExit`, and would start a worker that cannot work.
+    Exits with status 2 if DATABASE_URL is missing, if this version cannot use the database, or if METRICS_PORT cannot
+    be used. Celery only logs exceptions other than `SystemExit`, and would start a worker that cannot work.
     """
     if sender and settings.log_format == logs.JSON:
         # The banner is text.
@@ -96,12 +96,14 @@ def prepare_worker(sender: Any = None, **_: Any) -> None:
         _exit(error)
     while True:
         try:
-            upgrade_database(url)
+            (upgrade_database if settings.migrate_on_start else wait_for_migrations)(url)
             break
         except OperationalError as error:
             log.warning("The database is unavailable; the worker will retry: %s", str(error.orig).strip())
             time.sleep(DATABASE_RETRY_SECONDS)
-        except UnsupportedServer as error:
+        except MigrationsBlocked as error:
+            log.warning("The worker will retry: %s", error)
+        except UnusableDatabase as error:
             _exit(error)
     # The dispatcher does not start in `start_threads`, because it needs no broker.
     _start(DispatcherProcess())

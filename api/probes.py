@@ -12,12 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from api.health import HEALTH_DATABASE
-from database.migrate import has_needed_revision
+from database.migrate import READ_COMMENT_SQL, parse_schema
 from models import db
 
 # The names of the endpoints, which api/request_guard.py lets through with any `Host`.
 ENDPOINTS = frozenset({"probe_life", "probe_readiness"})
-READ_REVISIONS_SQL = "SELECT version_num FROM alembic_version"
 
 
 def register(app: Flask) -> None:
@@ -34,14 +33,14 @@ def _probe_life() -> Response:
 def _probe_readiness() -> tuple[Response, int]:
     """Answer 200 if requests can be served, 503 otherwise.
 
-    They need the database with the tables of this version, or of a later one. They need neither the broker nor the
-    storage: without the broker, uploads are accepted and imported later; without the storage, the catalogue still
-    works. All web processes share these, so taking this one out of service would not help.
+    They need the database with the tables of this version, or of a later one that this version can use. They need
+    neither the broker nor the storage: without the broker, uploads are accepted and imported later; without the
+    storage, the catalogue still works. All web processes share these, so taking this one out of service would not help.
     """
     try:
         with db.engines[HEALTH_DATABASE].connect() as connection:
-            revisions = list(connection.scalars(text(READ_REVISIONS_SQL)))
-        database, schema = "up", "up" if has_needed_revision(revisions) else "down"
+            row = connection.execute(text(READ_COMMENT_SQL)).one_or_none()
+        database, schema = "up", "up" if row and parse_schema(*row).is_usable else "down"
     except ProgrammingError:
         # The table is missing, so the database is empty.
         database, schema = "up", "down"

@@ -7,6 +7,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+# "expand": processes of the previous revision work on beside it. "contract": they must have ended (CONTRIBUTING.md).
+phase = "expand"
 
 
 def upgrade() -> None:

@@ -22,6 +22,14 @@ class ServerSettings:
             values.parse_database_url,
         ),
     ]
+    migrate_on_start: Annotated[
+        bool,
+        Setting(
+            "true",
+            "apply the migrations when a process starts; if false, `flask --app app db upgrade` does it before",
+            values.parse_boolean,
+        ),
+    ]
     cloudamqp_url: Annotated[
         str,
         Setting(

@@ -8,6 +8,8 @@ revision = "0028"
 down_revision = "0027"
 branch_labels = None
 depends_on = None
+# A worker that does not know the column writes again what is written ahead, and counts it twice.
+phase = "contract"
 
 
 def upgrade() -> None:

@@ -7,6 +7,8 @@ revision = "0029"
 down_revision = "0028"
 branch_labels = None
 depends_on = None
+# Processes of the previous revision work on: they neither read nor write the new columns.
+phase = "expand"
 
 COLUMNS = {
     "created_count": sa.Integer(),

@@ -7,7 +7,6 @@ from typing import Any
 import psycopg2
 from alembic import command
 from flask import Flask
-from test_migrations import create_alembic_config
 
 import config
 from app import create_app
@@ -16,6 +15,7 @@ from models import db
 from support.api import read_error, read_json
 from support.database import execute
 from support.jobs import create_job, run_import
+from support.migrations import create_alembic_config
 
 TABLES = ("products", "import_jobs", "webhooks", "webhook_deliveries")
 BEFORE_ACCESS = "0014"

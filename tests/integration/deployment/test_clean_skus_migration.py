@@ -6,9 +6,9 @@ import logging
 
 import pytest
 from alembic import command
-from test_migrations import create_alembic_config
 
 from support.database import execute
+from support.migrations import create_alembic_config
 
 INSERT_SQL = "INSERT INTO products (sku, name) VALUES (%s, %s)"
 SKUS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pwd
 import signal
@@ -301,7 +302,7 @@ def test_an_unhealthy_product_runs_anyway_and_a_stubborn_worker_is_killed(
     launch_options: LaunchOptions,
     database_url: str,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("embedded.launcher.HEALTHY_SECONDS", 0)
     monkeypatch.setattr("embedded.launcher.STOP_SECONDS", 0)
@@ -311,8 +312,9 @@ def test_an_unhealthy_product_runs_anyway_and_a_stubborn_worker_is_killed(
         web_command=lambda descriptor: web_command(descriptor, 503),
         worker_command=worker_command(launch_options.data_dir, signal.SIGTERM),
     )
-    assert Launcher(options).run() == 0
-    assert "Acme Product Importer is running: http://127.0.0.1:" in capsys.readouterr().out
+    with caplog.at_level(logging.INFO, logger="embedded"):
+        assert Launcher(options).run() == 0
+    assert "Acme Product Importer is running: http://127.0.0.1:" in caplog.text
     assert not worker_is_running(options.data_dir)
 
 

@@ -12,10 +12,8 @@ import psycopg2.errors
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
@@ -23,6 +21,7 @@ from database.advisory_locks import MIGRATION_KEY
 from database.migrate import UnsupportedServer, newest_revision, sqlalchemy_url, upgrade_database
 from models import Base
 from support.database import execute, url_of
+from support.migrations import create_alembic_config
 from support.paths import ROOT
 from support.waiting import wait_for
 
@@ -36,14 +35,6 @@ SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
 UNION ALL
 SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 """
-
-
-def create_alembic_config(url: str) -> Config:
-    """Return Alembic's configuration for the database at `url`."""
-    alembic_config = Config()
-    alembic_config.set_main_option("script_location", str(ROOT / "migrations"))
-    alembic_config.attributes["url"] = sqlalchemy_url(url)
-    return alembic_config
 
 
 def find_differences(url: str) -> list[object]:
@@ -124,9 +115,6 @@ def test_a_database_of_any_age_is_recognised(database_url: str, monkeypatch: pyt
     with monkeypatch.context() as patches:
         # A start with nothing to migrate takes no lock and needs no Alembic.
         patches.setattr(command, "upgrade", None)
-        upgrade_database(database_url)
-    execute(database_url, "UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(CommandError, match="9999"):
         upgrade_database(database_url)
     execute(database_url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     upgrade_database(database_url)
