@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -23,7 +25,7 @@ from sqlalchemy.exc import OperationalError
 import config
 from access.retention import AccessRetention
 from catalogue.search_index_builder import SearchIndexBuilder
-from celery_app import REQUEST_ID_HEADER, RUN_IMPORT, celery, wake_import
+from celery_app import REQUEST_ID_HEADER, RUN_IMPORT, SOFT_SHUTDOWN_SECONDS, celery, wake_import
 from database.migrate import MigrationsBlocked, UnusableDatabase, upgrade_database, wait_for_migrations
 from importer.jobs.reaper import Reaper, ReaperSettings
 from importer.jobs.retention import HistoryRetention, Retention
@@ -39,6 +41,8 @@ DATABASE_RETRY_SECONDS = 1
 # How long a worker that shuts down waits for the reaper and for the dispatcher.
 REAPER_STOP_SECONDS = 2
 DISPATCHER_STOP_SECONDS = 7
+# Longer than a soft shutdown, the reaper and the dispatcher take together.
+MAX_SHUTDOWN_SECONDS = SOFT_SHUTDOWN_SECONDS + REAPER_STOP_SECONDS + DISPATCHER_STOP_SECONDS + 3
 SECONDS_PER_HOUR = 3600
 
 settings = config.load()
@@ -162,9 +166,22 @@ def stop_companions(**_: Any) -> None:
 
     A cold shutdown leaves no later chance to wait.
     """
+    watchdog = threading.Timer(MAX_SHUTDOWN_SECONDS, _end_now)
+    watchdog.daemon = True
+    watchdog.start()
     for companion in companions:
         companion.stop()
     _join(Reaper, REAPER_STOP_SECONDS)
+
+
+def _end_now() -> None:
+    """End this process at once.
+
+    At its end, Celery's pool waits for a lock of its children. If one of them was ended while it held the lock, the
+    pool waits forever (seen with billiard 4.3.2). By then, everything else has stopped.
+    """
+    log.warning("The worker did not end within %d s and is ended now", MAX_SHUTDOWN_SECONDS)
+    os._exit(0)
 
 
 @worker_shutdown.connect  # type: ignore[untyped-decorator]

@@ -276,6 +276,6 @@ def test_only_a_named_origin_can_call_the_api_and_only_with_a_key(
     assert other.evaluate(CORS_SCRIPT, call) == "hidden"
     # With cookies the browser asks for a permission that nobody gets.
     assert named.evaluate(CORS_SCRIPT, {**call, "credentials": "include"}) == "hidden"
-    assert named.evaluate(CORS_SCRIPT, {**call, "key": ""}) == [403, None, False]
+    assert named.evaluate(CORS_SCRIPT, {**call, "key": ""}) == [403, None, True]
     assert execute(url, "SELECT count(*) FROM products WHERE sku = 'FROM SHOP'") == [(0,)]
     assert named.evaluate(CORS_SCRIPT, call) == [201, "FROM SHOP", True]

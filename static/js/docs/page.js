@@ -34,7 +34,7 @@ import { createMethodBadge, createOperationCard } from './operation-card.js';
 const DOCUMENT_LANGUAGE = 'en';
 const DOCUMENT_URL = '/api/openapi.json';
 /** @type {Method[]} */
-const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
+const METHODS = ['get', 'head', 'options', 'post', 'put', 'patch', 'delete'];
 const SEARCH_DELAY_MS = 120;
 
 const main = elementById('main');

@@ -181,9 +181,16 @@ def test_what_arrived_counts_when_the_client_breaks_off(web: WebProcess, setting
     check_import(settings, send_rest(web, path, 2_500_000))
 
 
+def await_writer(settings: config.Settings) -> None:
+    """Wait until a request writes the upload. Before that, a later one could seem to be the older."""
+    statement = "SELECT FROM uploads WHERE fence IS NOT NULL"
+    wait_for("a request writes the upload", lambda: execute(settings.database_url, statement))
+
+
 def test_a_hanging_connection_gives_way_to_a_new_one(web: WebProcess, settings: config.Settings) -> None:
     path = create(web)
     with sending(web, path, 0, len(CONTENT), CONTENT[:1_500_000]) as hanging:
+        await_writer(settings)
         # Nobody waits for the client to go on. What it has sent may still be on its way.
         offset = read_offset(web, path)
         assert offset <= 1_500_000
@@ -199,6 +206,7 @@ def test_another_process_takes_over_from_a_hanging_connection(
         web.start()
     path = create(webs[0])
     with sending(webs[0], path, 0, len(CONTENT), CONTENT[:1_500_000]) as hanging:
+        await_writer(settings)
         offset = read_offset(webs[1], path)
         task_id = send_rest(webs[1], path, offset)
         # The first process learns of it at the latest when it has something to write.
