@@ -29,8 +29,8 @@ from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
 from api.sse import JobEvent, StreamHub
 from api.transactions import lock_limit
-from database.connect import CONNECT_TIMEOUT_SECONDS, KEEPALIVE_OPTIONS, Component, connect
-from database.migrate import UnsupportedServer, sqlalchemy_url, upgrade_database
+from database.connect import ENGINE_URL, Component, connect, explain_failure
+from database.migrate import UnusableDatabase, upgrade_database
 from database.pooled_connections import autocommitting, check_connections
 from database.statement_timeout import limit_statements
 from importer.pipeline.runner import ImportRunner
@@ -92,36 +92,35 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         storage = prepare_storage(settings)
         secret_key = load_secret_key(settings)
         upgrade_database(url)
-    except (config.ConfigError, UnsupportedServer) as error:
+    except (config.ConfigError, UnusableDatabase) as error:
         _exit(str(error))
     except OperationalError as error:
-        _exit(f"DATABASE_URL: the database does not answer: {str(error.orig).strip().splitlines()[0]}")
+        _exit(f"DATABASE_URL: the database does not answer: {explain_failure(error.orig)}")
 
     # api/assets.py serves the files of static/.
     app = Application(__name__, static_folder=None)
-    connect_args = {"application_name": Component.WEB.value, **KEEPALIVE_OPTIONS}
     app.config.update(
         SETTINGS=settings,
         SECRET_KEY=secret_key,
-        SQLALCHEMY_DATABASE_URI=sqlalchemy_url(url),
+        SQLALCHEMY_DATABASE_URI=ENGINE_URL,
         SQLALCHEMY_ENGINE_OPTIONS={
             # Messages of errors reach the log. Some values of statements are secrets, so messages have none of them.
             "hide_parameters": True,
             "pool_size": POOL_SIZE,
             "max_overflow": POOL_OVERFLOW,
             "pool_timeout": POOL_TIMEOUT_SECONDS,
-            "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **connect_args},
+            "creator": lambda: connect(url, Component.WEB),
         },
         # A separate pool, so that GET /api/health still answers while other requests use every other connection.
         SQLALCHEMY_BINDS={
             HEALTH_DATABASE: {
                 "hide_parameters": True,
-                "url": sqlalchemy_url(url),
+                "url": ENGINE_URL,
                 "pool_size": 1,
                 "max_overflow": 1,
                 "pool_timeout": HEALTH_SECONDS,
                 "pool_pre_ping": True,
-                "connect_args": {"connect_timeout": HEALTH_SECONDS, **connect_args},
+                "creator": lambda: connect(url, Component.WEB, timeout_seconds=HEALTH_SECONDS),
             }
         },
         MAX_CONTENT_LENGTH=MAX_JSON_BYTES,

@@ -14,7 +14,8 @@ import config
 from access.retention import AccessRetention
 from catalogue.search_index_builder import SearchIndexBuilder
 from celery_app import RUN_IMPORT, celery, wake_import
-from database.migrate import UnsupportedServer, upgrade_database
+from database.connect import explain_failure
+from database.migrate import ReadOnlyDatabase, UnusableDatabase, upgrade_database
 from importer.jobs.reaper import Reaper, ReaperSettings
 from importer.jobs.retention import HistoryRetention, Retention
 from importer.jobs.stored_files import StoredFileReaper
@@ -54,8 +55,8 @@ def run_import(task_id: str) -> None:
 def prepare_worker(**_: Any) -> None:
     """Wait for the database, apply its migrations and start the dispatcher, before the first task.
 
-    Exits with status 2 if DATABASE_URL is missing, or if its server is too old. Celery only logs exceptions other than
-    `SystemExit`, and would start a worker that cannot work.
+    Exits with status 2 if DATABASE_URL is missing, or if its database is unusable, such as that of an old server.
+    Celery only logs exceptions other than `SystemExit`, and would start a worker that cannot work.
     """
     try:
         url = settings.require_database_url()
@@ -66,9 +67,13 @@ def prepare_worker(**_: Any) -> None:
             upgrade_database(url)
             break
         except OperationalError as error:
-            log.warning("The database is unavailable; the worker will retry: %s", str(error.orig).strip())
+            log.warning("The database is unavailable; the worker will retry: %s", explain_failure(error.orig))
             time.sleep(DATABASE_RETRY_SECONDS)
-        except UnsupportedServer as error:
+        except ReadOnlyDatabase as error:
+            # A standby may be promoted.
+            log.warning("The database is unavailable; the worker will retry: %s", error)
+            time.sleep(DATABASE_RETRY_SECONDS)
+        except UnusableDatabase as error:
             _exit(error)
     # The dispatcher does not start in `start_threads`, because it needs no broker.
     _start(DispatcherProcess())

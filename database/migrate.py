@@ -6,8 +6,9 @@ import functools
 from pathlib import Path
 
 import psycopg2
+from psycopg2 import errors
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from database.connect import Component, connected
 
@@ -21,22 +22,31 @@ HAS_REVISION_SQL = "SELECT to_regclass('alembic_version') IS NOT NULL"
 READ_REVISION_SQL = """
 SELECT array_agg(version_num), current_setting('server_version_num')::int FROM alembic_version
 """
+READ_ONLY_REASON_SQL = "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::boolean"
+STANDBY_TEXT = (
+    "DATABASE_URL: the server is a standby, which accepts no changes. Name the primary, or several hosts separated by"
+    " commas, of which the one that accepts changes is then used"
+)
+READ_ONLY_TEXT = (
+    "DATABASE_URL: the database accepts no changes, because default_transaction_read_only is on. Find out why, such as"
+    " a full disk, and turn it off for the role, the database or the server"
+)
 
 
-class UnsupportedServer(Exception):
-    """The PostgreSQL server is too old; the message says what to do."""
+class UnusableDatabase(Exception):
+    """The product cannot work with the database, such as that of an old server; the message says what to do."""
 
 
-def sqlalchemy_url(url: str) -> str:
-    """Return a `postgresql://` URL in the form that SQLAlchemy expects, with the driver named."""
-    return url.replace("postgresql://", "postgresql+psycopg2://", 1)
+class ReadOnlyDatabase(UnusableDatabase):
+    """The database accepts no changes. That may pass, for example when a standby is promoted."""
 
 
 def upgrade_database(url: str) -> None:
     """Apply the migrations that the database at `url` lacks.
 
     Several processes may call this at once; a lock makes them take turns. Raises `sqlalchemy.exc.OperationalError` if
-    the database cannot be reached, and `UnsupportedServer` if its server is too old.
+    the database cannot be reached, and `UnusableDatabase` if its server is too old, it accepts no changes, or the role
+    may not create tables.
     """
     if _is_current(url):
         return
@@ -46,8 +56,16 @@ def upgrade_database(url: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS_FOLDER))
-    config.attributes["url"] = sqlalchemy_url(url)
-    command.upgrade(config, "head")
+    config.attributes["url"] = url
+    try:
+        command.upgrade(config, "head")
+    except ProgrammingError as error:
+        if not isinstance(error.orig, errors.InsufficientPrivilege):
+            raise
+        raise UnusableDatabase(
+            f"DATABASE_URL: the role may not create or change the tables ({_first_line(error.orig)}). Let an"
+            " administrator run GRANT CREATE, USAGE ON SCHEMA public for it, or make it the owner of the tables"
+        ) from None
 
 
 @functools.cache
@@ -63,6 +81,12 @@ def _is_current(url: str) -> bool:
     """
     try:
         with connected(url, Component.MIGRATIONS) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(READ_ONLY_REASON_SQL)
+            is_standby, is_read_only = cursor.fetchone() or (False, False)
+            if is_standby:
+                raise ReadOnlyDatabase(STANDBY_TEXT)
+            if is_read_only:
+                raise ReadOnlyDatabase(READ_ONLY_TEXT)
             cursor.execute(HAS_REVISION_SQL)
             if cursor.fetchone() != (True,):
                 return False
@@ -74,11 +98,11 @@ def _is_current(url: str) -> bool:
 
 
 def check_server_version(connection: Connection) -> None:
-    """Raise `UnsupportedServer` if the server is older than `MIN_SERVER_VERSION`."""
+    """Raise `UnusableDatabase` if the server is older than `MIN_SERVER_VERSION`."""
     number = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
     if not _is_supported(number):
         version = connection.exec_driver_sql("SHOW server_version").scalar_one()
-        raise UnsupportedServer(
+        raise UnusableDatabase(
             f"DATABASE_URL: the server runs PostgreSQL {version}, and version {MIN_SERVER_VERSION} or newer is needed."
             " Upgrade the server, or choose another one"
         )
@@ -86,3 +110,7 @@ def check_server_version(connection: Connection) -> None:
 
 def _is_supported(number: int) -> bool:
     return number // MAJOR_VERSION_DIVISOR >= MIN_SERVER_VERSION
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from database.advisory_locks import MIGRATION_KEY
-from database.connect import Component
+from database.connect import ENGINE_URL, READ_COMMITTED_SQL, SET_IDLE_LIMIT_SQL, Component, connect
 from database.migrate import check_server_version
 from models import SEARCH_INDEX_PREFIX, STAGING_TABLE_PREFIX, Base
 
@@ -32,9 +32,7 @@ def include_object(_object: object, name: str | None, kind: str, _reflected: boo
 
 
 engine = create_engine(
-    context.config.attributes["url"],
-    poolclass=NullPool,
-    connect_args={"application_name": Component.MIGRATIONS.value},
+    ENGINE_URL, poolclass=NullPool, creator=lambda: connect(context.config.attributes["url"], Component.MIGRATIONS)
 )
 with engine.connect() as connection:
     check_server_version(connection)
@@ -46,6 +44,7 @@ with engine.connect() as connection:
         include_object=include_object,
     )
     with context.begin_transaction():
+        connection.execute(text(f"{READ_COMMITTED_SQL}; {SET_IDLE_LIMIT_SQL}"))
         connection.execute(text(f"SET LOCAL statement_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
         # The lock belongs to the transaction, not to the session, so it also works with a transaction pooler.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_KEY})
