@@ -65,7 +65,9 @@ SET_LOCK_LIMIT_SQL = f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'"
 LIMIT_LOCKS_SQL = f"{SET_LOCK_LIMIT_SQL}; {SET_IDLE_LIMIT_SQL}"
 # The role or the database may have a statement_timeout, such as Supabase's two minutes, but the COPY of a large file
 # takes longer. SET LOCAL ends with the transaction, so it also works behind a transaction pooler.
-LIMIT_IDLE_SQL = f"{READ_COMMITTED_SQL}; SET LOCAL statement_timeout = 0; {SET_IDLE_LIMIT_SQL}"
+LIMIT_IDLE_SQL = f"""
+{READ_COMMITTED_SQL}; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; {SET_IDLE_LIMIT_SQL}
+"""
 LIMIT_WAITS_SQL = f"{LIMIT_IDLE_SQL}; {SET_LOCK_LIMIT_SQL}"
 # What to do, by a part of libpq's message.
 CERTIFICATE_ADVICE = {
