@@ -21,7 +21,7 @@ import routes
 from access import credentials
 from access.actors import Actor
 from access.request_counts import RequestCounts
-from api import authentication, cross_origin, errors, refusals, request_guard, request_limits, response_headers
+from api import authentication, cross_origin, errors, reading, refusals, request_guard, request_limits, response_headers
 from api.access import commands, setup_link
 from api.bulk.runs import BulkRuns
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
@@ -32,6 +32,7 @@ from api.transactions import lock_limit
 from database.connect import ENGINE_URL, Component, connect, explain_failure
 from database.migrate import UnusableDatabase, upgrade_database
 from database.pooled_connections import autocommitting, check_connections
+from database.replica import Replica
 from database.statement_timeout import limit_statements
 from importer.pipeline.runner import ImportRunner
 from importer.storage.locations import prepare_storage
@@ -149,6 +150,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.cli.add_command(commands.users_group)
     app.cli.add_command(commands.keys_group)
     app.extensions["storage"] = storage
+    if settings.database_read_url:
+        app.extensions[reading.EXTENSION] = Replica(settings.database_read_url, settings.request_timeout_seconds)
     app.extensions["bulk_runs"] = BulkRuns(ImportRunner.from_settings(settings))
     app.extensions["streams"] = StreamHub(
         lambda: connect(url, Component.STREAMS),

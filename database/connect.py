@@ -85,6 +85,7 @@ class Component(StrEnum):
     """The component that opened a connection: its `application_name` in `pg_stat_activity`."""
 
     WEB = "acme-web"
+    READS = "acme-reads"
     STREAMS = "acme-streams"
     REQUEST_COUNTS = "acme-request-counts"
     EXPORT = "acme-export"

@@ -185,6 +185,15 @@ def parse_database_url(text: str) -> str:
     Supabase and Heroku write `postgres://`, and poolers add options that libpq rejects. The URL may name several hosts,
     as in `postgresql://a:5432,b:5432/database`. Unless it says otherwise, the one that accepts changes is used.
     """
+    return _parse_postgres_url(text, default_target="read-write")
+
+
+def parse_standby_url(text: str) -> str:
+    """Return the URL of a standby in the same form. Of several hosts, one that is a standby is used."""
+    return _parse_postgres_url(text, default_target="standby")
+
+
+def _parse_postgres_url(text: str, *, default_target: str) -> str:
     if not text:
         return ""
     parts = POSTGRES_URL_RE.fullmatch(text.strip())
@@ -193,7 +202,7 @@ def parse_database_url(text: str) -> str:
         raise ValueError("must look like postgresql://user:password@host:5432/database")
     options = {key: value for key, value in parse_qsl(parts["query"] or "") if key not in FOREIGN_URL_OPTIONS}
     if len(hosts) > 1 or "," in options.get("host", ""):
-        options.setdefault("target_session_attrs", "read-write")
+        options.setdefault("target_session_attrs", default_target)
     query = urlencode(options, quote_via=quote, safe="/,")
     return urlunsplit(("postgresql", f"{parts['user'] or ''}{parts['hosts']}", parts["path"], query, ""))
 
