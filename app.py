@@ -24,6 +24,7 @@ from api import (
     authentication,
     cross_origin,
     errors,
+    reading,
     refusals,
     request_guard,
     request_ids,
@@ -40,9 +41,10 @@ from api.imports.upload_request import UploadRequest
 from api.sse import JobEvent, StreamHub
 from api.transactions import lock_limit
 from database.commands import db_group
-from database.connect import CONNECT_TIMEOUT_SECONDS, KEEPALIVE_OPTIONS, Component, connect
-from database.migrate import UnusableDatabase, require_migrations, sqlalchemy_url, upgrade_database
+from database.connect import ENGINE_URL, Component, connect, explain_failure
+from database.migrate import UnusableDatabase, require_migrations, upgrade_database
 from database.pooled_connections import autocommitting, check_connections
+from database.replica import Replica
 from database.statement_timeout import limit_statements
 from importer.pipeline.runner import ImportRunner
 from importer.storage.locations import prepare_storage
@@ -111,34 +113,33 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     except (config.ConfigError, UnusableDatabase) as error:
         _exit(str(error))
     except OperationalError as error:
-        _exit(f"DATABASE_URL: the database does not answer: {str(error.orig).strip().splitlines()[0]}")
+        _exit(f"DATABASE_URL: the database does not answer: {explain_failure(error.orig)}")
 
     # api/assets.py serves the files of static/.
     app = Application(__name__, static_folder=None)
-    connect_args = {"application_name": Component.WEB.value, **KEEPALIVE_OPTIONS}
     app.config.update(
         SETTINGS=settings,
         SECRET_KEY=secret_key,
-        SQLALCHEMY_DATABASE_URI=sqlalchemy_url(url),
+        SQLALCHEMY_DATABASE_URI=ENGINE_URL,
         SQLALCHEMY_ENGINE_OPTIONS={
             # Messages of errors reach the log. Some values of statements are secrets, so messages have none of them.
             "hide_parameters": True,
             "pool_size": POOL_SIZE,
             "max_overflow": POOL_OVERFLOW,
             "pool_timeout": POOL_TIMEOUT_SECONDS,
-            "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **connect_args},
+            "creator": lambda: connect(url, Component.WEB),
         },
         # A separate pool, so that GET /api/health still answers while other requests use every other connection.
         SQLALCHEMY_BINDS={
             HEALTH_DATABASE: {
                 "hide_parameters": True,
-                "url": sqlalchemy_url(url),
+                "url": ENGINE_URL,
                 "pool_size": 1,
                 # One for a scrape of the metrics, and one for a probe beside GET /api/health.
                 "max_overflow": 2,
                 "pool_timeout": HEALTH_SECONDS,
                 "pool_pre_ping": True,
-                "connect_args": {"connect_timeout": HEALTH_SECONDS, **connect_args},
+                "creator": lambda: connect(url, Component.WEB, timeout_seconds=HEALTH_SECONDS),
             }
         },
         MAX_CONTENT_LENGTH=MAX_JSON_BYTES,
@@ -173,6 +174,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.cli.add_command(db_group)
     app.extensions["storage"] = storage
     app.extensions["running_uploads"] = RunningUploads()
+    if settings.database_read_url:
+        app.extensions[reading.EXTENSION] = Replica(settings.database_read_url, settings.request_timeout_seconds)
     app.extensions["bulk_runs"] = BulkRuns(ImportRunner.from_settings(settings))
     app.extensions["streams"] = StreamHub(
         lambda: connect(url, Component.STREAMS),

@@ -29,6 +29,7 @@ from settings.webhooks import WebhookSettings
 ROOT = Path(__file__).resolve().parent
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 CREDENTIALS_RE = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
+SECRET_OPTION_RE = re.compile(r"(?<=[?&])(password|sslpassword)=[^&]*")
 MAX_SHOWN_CHARACTERS = 50
 # No message shows the values of these settings.
 SECRETS = {"METRICS_TOKEN"}
@@ -88,7 +89,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             values[name.lower()] = setting.parse(text)
         except ValueError as error:
             # A URL may contain a password, which must not reach a log.
-            shown = "***" if name in SECRETS else CREDENTIALS_RE.sub("***@", text)[:MAX_SHOWN_CHARACTERS]
+            masked = SECRET_OPTION_RE.sub(r"\1=***", CREDENTIALS_RE.sub("***@", text))
+            shown = "***" if name in SECRETS else masked[:MAX_SHOWN_CHARACTERS]
             raise ConfigError(f"{name} {error}, not {shown!r}") from None
     for name, needed in REQUIRED_TOGETHER:
         if values[name.lower()] and not values[needed.lower()]:

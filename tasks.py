@@ -26,7 +26,14 @@ import config
 from access.retention import AccessRetention
 from catalogue.search_index_builder import SearchIndexBuilder
 from celery_app import REQUEST_ID_HEADER, RUN_IMPORT, SOFT_SHUTDOWN_SECONDS, celery, wake_import
-from database.migrate import MigrationsBlocked, UnusableDatabase, upgrade_database, wait_for_migrations
+from database.connect import explain_failure
+from database.migrate import (
+    MigrationsBlocked,
+    ReadOnlyDatabase,
+    UnusableDatabase,
+    upgrade_database,
+    wait_for_migrations,
+)
 from importer.jobs.reaper import Reaper, ReaperSettings
 from importer.jobs.retention import HistoryRetention, Retention
 from importer.jobs.stored_files import StoredFileReaper
@@ -103,10 +110,14 @@ def prepare_worker(sender: Any = None, **_: Any) -> None:
             (upgrade_database if settings.migrate_on_start else wait_for_migrations)(url)
             break
         except OperationalError as error:
-            log.warning("The database is unavailable; the worker will retry: %s", str(error.orig).strip())
+            log.warning("The database is unavailable; the worker will retry: %s", explain_failure(error.orig))
             time.sleep(DATABASE_RETRY_SECONDS)
         except MigrationsBlocked as error:
             log.warning("The worker will retry: %s", error)
+        except ReadOnlyDatabase as error:
+            # A standby may be promoted.
+            log.warning("The database is unavailable; the worker will retry: %s", error)
+            time.sleep(DATABASE_RETRY_SECONDS)
         except UnusableDatabase as error:
             _exit(error)
     # The dispatcher does not start in `start_threads`, because it needs no broker.

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import psycopg2
 from flask import Flask, Response, jsonify, request
 from psycopg2 import errors
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
@@ -207,6 +207,14 @@ def register(app: Flask) -> None:
             log.warning("Cancelled a query of %s %s, because it took too long", request.method, request.path)
             return error_response(QUERY_TIMEOUT.exception())
         log.error("The database is not available: %s", reason)
+        return error_response(UNAVAILABLE.exception())
+
+    @app.errorhandler(InternalError)
+    @app.errorhandler(psycopg2.InternalError)
+    def _handle_internal_error(error: InternalError | psycopg2.InternalError) -> Response:
+        if not isinstance(getattr(error, "orig", error), errors.ReadOnlySqlTransaction):
+            return _handle_unexpected_error(error)
+        log.error("The database is not available: it accepts no changes, as a standby or a server whose disk is full")
         return error_response(UNAVAILABLE.exception())
 
     @app.errorhandler(PoolTimeoutError)

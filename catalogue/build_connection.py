@@ -8,7 +8,7 @@ from psycopg2 import errors, extensions, sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import wait_select
 
-from database.connect import Component, connect
+from database.connect import Component, connect, session_statement
 from database.listen import Listener
 from database.running_imports import find_running_import
 
@@ -54,6 +54,9 @@ class BuildConnection:
         # Such a connection is always in autocommit mode.
         self._connection = connect(url, Component.SEARCH_INDEX, asynchronous=True)
         wait_select(self._connection)
+        with self._connection.cursor() as cursor:
+            cursor.execute(*session_statement(self._connection))
+            wait_select(self._connection)
 
     def __enter__(self) -> BuildConnection:
         return self

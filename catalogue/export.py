@@ -112,17 +112,21 @@ class ExportPool:
         self._free_slots = threading.BoundedSemaphore(max_running)
         self._limits = limits or ExportLimits()
 
-    def start(self, selection: Selection, client: Client, *, guard: bool = False) -> Export | None:
+    def start(
+        self, selection: Selection, client: Client, *, guard: bool = False, connection: Connection | None = None
+    ) -> Export | None:
         """Start to export the selected products; return None if `max_running` exports are running.
 
-        `guard` puts an apostrophe before texts that a spreadsheet would run as formulas. Raises `psycopg2.Error` if the
-        database cannot be reached.
+        `guard` puts an apostrophe before texts that a spreadsheet would run as formulas. The export takes over
+        `connection`, otherwise it opens one. Raises `psycopg2.Error` if the database cannot be reached.
         """
         if not self._free_slots.acquire(blocking=False):
+            if connection is not None:
+                connection.close()
             return None
         try:
             statement = render_export(selection, guard=guard)
-            return Export(self._connect(), statement, client, self._limits, self._free_slots.release)
+            return Export(connection or self._connect(), statement, client, self._limits, self._free_slots.release)
         except BaseException:
             self._free_slots.release()
             raise

@@ -30,6 +30,7 @@ from catalogue.index_generations import EPOCH, Generation, find_chain, parse_gen
 from catalogue.index_plans import plan_generations
 from catalogue.table_upkeep import keep_up
 from catalogue.text_matches import JOINED_TEXTS
+from catalogue.trigrams import MissingExtension, find_trigrams
 from database.advisory_locks import SEARCH_INDEX_BUILD_KEY, try_lock
 from database.connect import Component, connected
 from database.server_cores import read_cores
@@ -45,7 +46,7 @@ MAX_RECENT_SHARE = 0.001
 
 # `client_connection_check_interval` makes PostgreSQL stop the build when its worker has died.
 BUILD_SETTINGS_SQL = """
-SET maintenance_work_mem = '256MB'; SET statement_timeout = 0; SET lock_timeout = 0;
+SET maintenance_work_mem = '256MB';
 SET client_connection_check_interval = '1s';
 SELECT set_config(
     'max_parallel_maintenance_workers',
@@ -67,6 +68,8 @@ class IndexPart:
     condition: str = "true"
 
 
+# The operator class of the extension pg_trgm. Its schema stands in its place in the definition of an index.
+TRIGRAMS = "{trigrams}"
 TEXT_INDEX, NAME_INDEX, SKU_INDEX, ACTIVE_INDEX, CREATED_INDEX = "text", "name", "sku", "active", "created"
 # An entry of a B-tree has at most 2,704 bytes. A name has up to 2,000 bytes in UTF-8, and `lower()` makes it longer by
 # half at most. So an entry cannot hold a name and its lower-case form if the name is long. Names beyond this length are
@@ -91,7 +94,7 @@ SEARCH_INDEXES: dict[str, tuple[IndexPart, ...]] = {
             f"octet_length(name) > {MAX_INCLUDED_NAME_BYTES}",
         ),
     ),
-    TEXT_INDEX: (IndexPart("joined", f"USING gin (sku gin_trgm_ops, name gin_trgm_ops, {JOINED_TEXTS} gin_trgm_ops)"),),
+    TEXT_INDEX: (IndexPart("joined", f"USING gin (sku {TRIGRAMS}, name {TRIGRAMS}, {JOINED_TEXTS} {TRIGRAMS})"),),
     SKU_INDEX: (IndexPart("sku", 'USING btree ((lower(sku) COLLATE "C")) INCLUDE (sku, id)'),),
 }
 KINDS = tuple(SEARCH_INDEXES)
@@ -312,13 +315,12 @@ def _try_build(build: _Build, kind: str, generation: Generation) -> str | None:
     search_index_builds.record_start(build.cursor, kind)
     problem = None
     try:
-        if kind == TEXT_INDEX:
-            build.cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+        trigrams = find_trigrams(build.cursor) if kind == TEXT_INDEX else sql.SQL("")
         for part in SEARCH_INDEXES[kind]:
             build.connection.run(
                 sql.SQL(CREATE_INDEX_SQL).format(
                     sql.Identifier(index_name(part, generation)),
-                    sql.SQL(part.definition),
+                    sql.SQL(part.definition).format(trigrams=trigrams),
                     generation.condition,
                     sql.SQL(part.condition),
                 )
@@ -327,6 +329,9 @@ def _try_build(build: _Build, kind: str, generation: Generation) -> str | None:
         # What is left of the index is dropped by the next build, because that would hold up the job.
         search_index_builds.record_yield(build.cursor, kind)
         raise
+    except MissingExtension as error:
+        problem = str(error)
+        search_index_builds.record_failure(build.cursor, kind, problem)
     except psycopg2.Error as error:
         if build.connection.is_closed or build.cursor.connection.closed:
             raise

@@ -21,8 +21,43 @@ CONNECT_TIMEOUT_SECONDS = 10
 LOCK_WAIT_SECONDS = 10
 IDLE_IN_TRANSACTION_SECONDS = 10
 RECONNECT_SECONDS = 1
-# TCP keepalives detect within about 25 seconds that the peer has vanished.
-KEEPALIVE_OPTIONS: dict[str, Any] = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+# TCP keepalives detect within about 25 seconds that the peer has vanished. They do not run while sent data waits for
+# its acknowledgement; `tcp_user_timeout`, in milliseconds, limits that. Without it a statement that was sent right
+# before the server's machine failed would wait for a quarter of an hour.
+KEEPALIVE_OPTIONS: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+# SQLAlchemy needs a URL although its engines get their connections from `connect`, which accepts several hosts.
+ENGINE_URL = "postgresql+psycopg2://"
+# The role or the database may have settings that would change what the product does, such as a time zone, a timeout or
+# another isolation level. Each session replaces them. `default_transaction_read_only` is left alone: an administrator
+# or a provider sets it for a reason, such as a full disk (database/migrate.py).
+SESSION_SETTINGS = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
+# Servers have these settings since a version, as in `server_version_num`.
+NEW_SESSION_SETTINGS = {"transaction_timeout": ("0", 170_000)}
+# One round trip. Behind a transaction pooler the backend is not that of the connection, and the settings would leak
+# into the sessions of others, so there they end with this transaction. READ_COMMITTED_SQL and the limits below are part
+# of each transaction instead. Without the explicit isolation level, a standby would refuse a default of SERIALIZABLE.
+PREPARE_SESSION_SQL = """
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+SELECT set_config(name, value, pg_backend_pid() <> %s) FROM unnest(%s, %s) AS settings (name, value);
+COMMIT
+"""
+# This must be the first statement of a transaction.
+READ_COMMITTED_SQL = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 # PostgreSQL's own timeouts end a hung transaction, so that other transactions do not wait long for its locks.
 SET_IDLE_LIMIT_SQL = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
 SET_LOCK_LIMIT_SQL = f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'"
@@ -30,14 +65,27 @@ SET_LOCK_LIMIT_SQL = f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'"
 LIMIT_LOCKS_SQL = f"{SET_LOCK_LIMIT_SQL}; {SET_IDLE_LIMIT_SQL}"
 # The role or the database may have a statement_timeout, such as Supabase's two minutes, but the COPY of a large file
 # takes longer. SET LOCAL ends with the transaction, so it also works behind a transaction pooler.
-LIMIT_IDLE_SQL = f"SET LOCAL statement_timeout = 0; {SET_IDLE_LIMIT_SQL}"
+LIMIT_IDLE_SQL = f"""
+{READ_COMMITTED_SQL}; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; {SET_IDLE_LIMIT_SQL}
+"""
 LIMIT_WAITS_SQL = f"{LIMIT_IDLE_SQL}; {SET_LOCK_LIMIT_SQL}"
+# What to do, by a part of libpq's message.
+CERTIFICATE_ADVICE = {
+    "certificate verify failed": (
+        "The server's certificate is not signed by the expected authority: set sslrootcert in DATABASE_URL to the file"
+        " with the certificate of the authority that signed it"
+    ),
+    "does not match host name": "Use the name of the server for which its certificate was issued in DATABASE_URL",
+    "root certificate file": "Set sslrootcert in DATABASE_URL to a file that this process can read",
+    "does not support SSL": "Turn TLS on in the server, or choose another sslmode in DATABASE_URL",
+}
 
 
 class Component(StrEnum):
     """The component that opened a connection: its `application_name` in `pg_stat_activity`."""
 
     WEB = "acme-web"
+    READS = "acme-reads"
     STREAMS = "acme-streams"
     REQUEST_COUNTS = "acme-request-counts"
     EXPORT = "acme-export"
@@ -51,20 +99,63 @@ class Component(StrEnum):
     MIGRATIONS = "acme-migrations"
 
 
-def connect(url: str, component: Component, *, asynchronous: bool = False) -> Connection:
-    """Open a connection named after its component.
+def connect(
+    url: str,
+    component: Component,
+    *,
+    asynchronous: bool = False,
+    timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
+    **options: Any,
+) -> Connection:
+    """Open a connection named after its component, whose session has `SESSION_SETTINGS`.
 
-    Raises `psycopg2.OperationalError` if the database cannot be reached within `CONNECT_TIMEOUT_SECONDS`. An
-    `asynchronous` connection is only begun; the caller must wait for it, and for each of its statements.
+    `url` may name several hosts, as libpq allows; `options` are further ones of libpq. Raises
+    `psycopg2.OperationalError` if no host can be reached; each gets `timeout_seconds`. An `asynchronous` connection is
+    only begun; the caller must wait for it, for each of its statements, and run `session_statement` first.
     """
     connection: Connection = psycopg2.connect(
         url,
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        connect_timeout=timeout_seconds,
         application_name=component.value,
+        client_encoding="utf8",
         async_=asynchronous,
-        **KEEPALIVE_OPTIONS,
+        **{**KEEPALIVE_OPTIONS, **options},
     )
+    if not asynchronous:
+        try:
+            _prepare_session(connection)
+        except BaseException:
+            connection.close()
+            raise
     return connection
+
+
+def session_statement(connection: Connection) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement that gives the session of a connection `SESSION_SETTINGS`, and its parameters.
+
+    The connection must be in autocommit mode while it runs.
+    """
+    settings = SESSION_SETTINGS | {
+        name: value
+        for name, (value, first_version) in NEW_SESSION_SETTINGS.items()
+        if connection.server_version >= first_version
+    }
+    return PREPARE_SESSION_SQL, (connection.info.backend_pid, list(settings), list(settings.values()))
+
+
+def _prepare_session(connection: Connection) -> None:
+    # psycopg2 only keeps a flag.
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(*session_statement(connection))
+    connection.autocommit = False
+
+
+def explain_failure(error: BaseException | None) -> str:
+    """Return in one line why a connection could not be opened, and what to do if a certificate is to blame."""
+    reason = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    advice = next((text for sign, text in CERTIFICATE_ADVICE.items() if sign in reason), "")
+    return f"{reason}. {advice}" if advice else reason
 
 
 @contextlib.contextmanager

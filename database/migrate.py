@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
-from psycopg2.errors import LockNotAvailable, QueryCanceled
+from psycopg2 import errors
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from database.connect import Component, connected
 
@@ -45,6 +45,16 @@ LOCK_PAUSE_SECONDS = 1
 TURN_SECONDS = 60
 RETRY_SECONDS = 1
 
+READ_ONLY_REASON_SQL = "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::boolean"
+STANDBY_TEXT = (
+    "DATABASE_URL: the server is a standby, which accepts no changes. Name the primary, or several hosts separated by"
+    " commas, of which the one that accepts changes is then used"
+)
+READ_ONLY_TEXT = (
+    "DATABASE_URL: the database accepts no changes, because default_transaction_read_only is on. Find out why, such as"
+    " a full disk, and turn it off for the role, the database or the server"
+)
+
 
 class UnusableDatabase(Exception):
     """This version of the product cannot work with the database; the message says what to do."""
@@ -52,6 +62,10 @@ class UnusableDatabase(Exception):
 
 class UnsupportedServer(UnusableDatabase):
     """The PostgreSQL server is too old."""
+
+
+class ReadOnlyDatabase(UnusableDatabase):
+    """The database accepts no changes. That may pass, for example when a standby is promoted."""
 
 
 class OlderSchema(UnusableDatabase):
@@ -95,16 +109,12 @@ class Schema:
         )
 
 
-def sqlalchemy_url(url: str) -> str:
-    """Return a `postgresql://` URL in the form that SQLAlchemy expects, with the driver named."""
-    return url.replace("postgresql://", "postgresql+psycopg2://", 1)
-
-
 def upgrade_database(url: str) -> None:
     """Apply the migrations that the database at `url` lacks.
 
     Several processes may call this at once; a lock makes them take turns. Raises `sqlalchemy.exc.OperationalError` if
-    the database cannot be reached, and `UnusableDatabase` if this version cannot use it.
+    the database cannot be reached, and `UnusableDatabase` if this version cannot use it, it accepts no changes, or the
+    role may not create tables.
     """
     if not read_schema(url).lacks_migrations():
         return
@@ -114,17 +124,24 @@ def upgrade_database(url: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS_FOLDER))
-    config.attributes["url"] = sqlalchemy_url(url)
+    config.attributes["url"] = url
     for _ in range(LOCK_ATTEMPTS):
         try:
             command.upgrade(config, "head")
             return
-        except OperationalError as error:
-            if not isinstance(error.orig, (LockNotAvailable, QueryCanceled)):
+        except ProgrammingError as error:
+            if not isinstance(error.orig, errors.InsufficientPrivilege):
                 raise
-            reason = str(error.orig).strip().splitlines()[0]
+            raise UnusableDatabase(
+                f"DATABASE_URL: the role may not create or change the tables ({_first_line(error.orig)}). Let an"
+                " administrator run GRANT CREATE, USAGE ON SCHEMA public for it, or make it the owner of the tables"
+            ) from None
+        except OperationalError as error:
+            if not isinstance(error.orig, (errors.LockNotAvailable, errors.QueryCanceled)):
+                raise
+            reason = _first_line(error.orig)
             # Another process that migrates has already been waited for.
-            if isinstance(error.orig, QueryCanceled):
+            if isinstance(error.orig, errors.QueryCanceled):
                 break
             time.sleep(LOCK_PAUSE_SECONDS)
     raise MigrationsBlocked(
@@ -186,6 +203,12 @@ def read_schema(url: str) -> Schema:
     """
     try:
         with connected(url, Component.MIGRATIONS) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(READ_ONLY_REASON_SQL)
+            is_standby, is_read_only = cursor.fetchone() or (False, False)
+            if is_standby:
+                raise ReadOnlyDatabase(STANDBY_TEXT)
+            if is_read_only:
+                raise ReadOnlyDatabase(READ_ONLY_TEXT)
             cursor.execute(HAS_REVISION_SQL)
             if cursor.fetchone() != (True,):
                 return Schema()
@@ -203,7 +226,7 @@ def describe_oldest_revision(revision: str) -> str:
 
 
 def check_server_version(connection: Connection) -> None:
-    """Raise `UnsupportedServer` if the server is older than `MIN_SERVER_VERSION`."""
+    """Raise `UnusableDatabase` if the server is older than `MIN_SERVER_VERSION`."""
     number = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
     _check_version(number, connection.exec_driver_sql("SHOW server_version").scalar_one())
 
@@ -214,3 +237,7 @@ def _check_version(number: int, version: str) -> None:
             f"DATABASE_URL: the server runs PostgreSQL {version}, and version {MIN_SERVER_VERSION} or newer is needed."
             " Upgrade the server, or choose another one"
         )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
+from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import InvalidatePoolError
@@ -48,6 +49,12 @@ def check_connections(engine: Engine) -> None:
                 raise InvalidatePoolError from None
         record.info[IN_USE] = True
         POOL_IN_USE.inc()
+
+    @event.listens_for(engine, "handle_error")
+    def _leave_standby(context: Any) -> None:
+        # The server was the primary, and is a standby since a failover: a new connection may reach the new primary.
+        if isinstance(context.original_exception, errors.ReadOnlySqlTransaction):
+            context.is_disconnect = True
 
 
 @contextlib.contextmanager

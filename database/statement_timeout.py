@@ -11,6 +11,8 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import Engine
 
+from database.connect import READ_COMMITTED_SQL
+
 LONG_STATEMENT_SECONDS = 600
 LIMIT_LONG_STATEMENTS_SQL = f"SET LOCAL statement_timeout = '{LONG_STATEMENT_SECONDS}s'"
 
@@ -20,7 +22,7 @@ def limit_statements(engine: Engine, seconds: int, *, further_limits: Callable[[
 
     `further_limits()` returns the SQL of other limits of a transaction that begins.
     """
-    statement = f"SET LOCAL statement_timeout = '{seconds}s'"
+    statement = f"{READ_COMMITTED_SQL}; SET LOCAL statement_timeout = '{seconds}s'"
 
     # SQLAlchemy calls this to begin a transaction, and handles its errors as those of a statement. A cursor of the
     # driver takes half the time of SQLAlchemy's.

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from database.advisory_locks import MIGRATION_KEY
-from database.connect import Component
+from database.connect import ENGINE_URL, READ_COMMITTED_SQL, SET_IDLE_LIMIT_SQL, Component, connect
 from database.migrate import LOCK_TIMEOUT_SECONDS, TURN_SECONDS, check_server_version, describe_oldest_revision
 from models import SEARCH_INDEX_PREFIX, STAGING_TABLE_PREFIX, Base
 
@@ -35,9 +35,7 @@ def include_object(_object: object, name: str | None, kind: str, _reflected: boo
 
 
 engine = create_engine(
-    context.config.attributes["url"],
-    poolclass=NullPool,
-    connect_args={"application_name": Component.MIGRATIONS.value},
+    ENGINE_URL, poolclass=NullPool, creator=lambda: connect(context.config.attributes["url"], Component.MIGRATIONS)
 )
 
 
@@ -48,6 +46,7 @@ def limit_waits(connection: Connection) -> None:
     if driver_connection is None or driver_connection.autocommit:
         return
     with contextlib.closing(driver_connection.cursor()) as cursor:
+        cursor.execute(f"{READ_COMMITTED_SQL}; {SET_IDLE_LIMIT_SQL}")
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'; SET LOCAL statement_timeout = 0")
 
 

@@ -30,6 +30,14 @@ class ServerSettings:
             values.parse_boolean,
         ),
     ]
+    database_read_url: Annotated[
+        str,
+        Setting(
+            "",
+            "streaming standby of DATABASE_URL for lists and exports of products; if empty, they read DATABASE_URL",
+            values.parse_standby_url,
+        ),
+    ]
     cloudamqp_url: Annotated[
         str,
         Setting(

@@ -20,6 +20,12 @@ ADDRESS_RE = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 # A shorter token could be guessed.
 TOKEN_RE = re.compile(r"[!-~]{16,200}")
 DSN_RE = re.compile(r"https?://[^@/]+@[^@]+/\d+")
+# The user with the password ends at the last @ before the path. Several hosts are separated by commas.
+POSTGRES_URL_RE = re.compile(
+    r"postgres(?:ql)?(?:\+psycopg2)?://(?P<user>[^/?#]*@)?(?P<hosts>[^/?#@]*)(?P<path>/[^/?#]+)(?:\?(?P<query>[^#]*))?"
+)
+POSTGRES_HOST_RE = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^\[\]:\s]*)(?::(?P<port>[0-9]{1,5})?)?")
+MAX_PORT = 65535
 ROLE_NAMES = ("viewer", "editor", "admin")
 MAX_NUMBER_DIGITS = 20
 POOLER_PORT = ":6543"
@@ -193,22 +199,36 @@ def _is_loopback_url(text: str) -> bool:
 def parse_database_url(text: str) -> str:
     """Return the URL in the form that SQLAlchemy and psycopg2 accept.
 
-    Supabase and Heroku write `postgres://`, and poolers add options that libpq rejects.
+    Supabase and Heroku write `postgres://`, and poolers add options that libpq rejects. The URL may name several hosts,
+    as in `postgresql://a:5432,b:5432/database`. Unless it says otherwise, the one that accepts changes is used.
     """
+    return _parse_postgres_url(text, default_target="read-write")
+
+
+def parse_standby_url(text: str) -> str:
+    """Return the URL of a standby in the same form. Of several hosts, one that is a standby is used."""
+    return _parse_postgres_url(text, default_target="standby")
+
+
+def _parse_postgres_url(text: str, *, default_target: str) -> str:
     if not text:
         return ""
-    try:
-        parts = urlsplit(text.strip())
-        is_postgres = parts.scheme in {"postgres", "postgresql", "postgresql+psycopg2"}
-        # Reading `port` raises ValueError if it is not a number.
-        is_usable = is_postgres and parts.path.strip("/") != "" and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
+    parts = POSTGRES_URL_RE.fullmatch(text.strip())
+    hosts = parts["hosts"].split(",") if parts else []
+    if parts is None or not all(map(_is_host_with_port, hosts)):
         raise ValueError("must look like postgresql://user:password@host:5432/database")
-    options = [(key, value) for key, value in parse_qsl(parts.query) if key not in FOREIGN_URL_OPTIONS]
-    query = urlencode(options, quote_via=quote, safe="/")
-    return urlunsplit(("postgresql", parts.netloc, parts.path, query, ""))
+    options = {key: value for key, value in parse_qsl(parts["query"] or "") if key not in FOREIGN_URL_OPTIONS}
+    if len(hosts) > 1 or "," in options.get("host", ""):
+        options.setdefault("target_session_attrs", default_target)
+    query = urlencode(options, quote_via=quote, safe="/,")
+    url: str = urlunsplit(("postgresql", f"{parts['user'] or ''}{parts['hosts']}", parts["path"], query, ""))
+    return url
+
+
+def _is_host_with_port(text: str) -> bool:
+    """Return whether a text is a host as libpq accepts it, perhaps with a port. An empty one means a local socket."""
+    host = POSTGRES_HOST_RE.fullmatch(text)
+    return host is not None and 0 < int(host["port"] or "1") <= MAX_PORT
 
 
 def parse_broker_url(text: str) -> str:

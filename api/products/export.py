@@ -16,6 +16,8 @@ import psycopg2
 from flask import Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from marshmallow import post_load
+from psycopg2 import errors
+from psycopg2.extensions import connection as Connection
 
 import config
 from access.audit import Target
@@ -25,9 +27,10 @@ from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.products.changes import require_known_changes
 from api.products.schemas import MAX_IDS, ProductFilterQuerySchema
+from api.reading import connect_to_replica
 from api.request_fields import Boolean, Choice, Date, Ids
 from api.schemas import RequestSchema
-from catalogue.export import Client, ClientDisconnected, ExportLimits, ExportPool, exceeds
+from catalogue.export import Client, ClientDisconnected, Export, ExportLimits, ExportPool, exceeds
 from catalogue.filters import Filter
 from catalogue.selection import Selection, selected_ids
 from database.connect import Component, connect
@@ -166,15 +169,12 @@ def _respond(wanted: ExportRequest) -> Response:
         db.session.remove()
     exports: ExportPool = current_app.extensions["exports"]
     socket_of_client = request.environ.get("gunicorn.socket")
-    export = exports.start(wanted.selection, _client_of(socket_of_client), guard=wanted.guard)
-    if export is None:
-        raise TOO_MANY_EXPORTS.exception()
-    blocks = export.read_gzip_blocks() if wanted.format == "csv.gz" else export.read_blocks()
+    client = _client_of(socket_of_client)
     try:
-        # Wait for the first block, so that an error before it is an ordinary error response.
-        first_block = next(blocks)
+        started = _begin(exports, wanted, client, connect_to_replica())
     except ClientDisconnected:
         return Response(status=204)
+    export, first_block, blocks = started
     try:
         _record_start(wanted)
     except BaseException:
@@ -188,6 +188,25 @@ def _respond(wanted: ExportRequest) -> Response:
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
+
+
+def _begin(
+    exports: ExportPool, wanted: ExportRequest, client: Client, replica: Connection | None
+) -> tuple[Export, bytes, Iterator[bytes]]:
+    """Start an export and wait for its first block, so that an error before it is an ordinary error response.
+
+    If `replica`, a connection to the read replica, fails before that block, the export starts again on the primary.
+    """
+    export = exports.start(wanted.selection, client, guard=wanted.guard, connection=replica)
+    if export is None:
+        raise TOO_MANY_EXPORTS.exception()
+    blocks = export.read_gzip_blocks() if wanted.format == "csv.gz" else export.read_blocks()
+    try:
+        return export, next(blocks), blocks
+    except psycopg2.Error as error:
+        if replica is None or isinstance(error, errors.QueryCanceled):
+            raise
+    return _begin(exports, wanted, client, None)
 
 
 def _record_start(started: ExportRequest) -> None:

@@ -28,6 +28,7 @@ from api.products.schemas import (
     ProductSchema,
     ProductUpdateSchema,
 )
+from api.reading import primary_cursor, read_products
 from api.response_fields import EXAMPLE_TIME
 from api.schemas import MessageSchema
 from catalogue import search
@@ -110,20 +111,23 @@ def list_products(query: ProductQuery) -> Response:
     Returns a page of the products that match every given filter. Get further pages with `after`, which is equally fast
     for every page, or with `page`. Unknown and empty parameters are ignored.
     """
-    with _cursor() as cursor:
+
+    def find(cursor: Cursor) -> search.ProductPage:
         require_known_changes(cursor, query.filter, INVALID_PARAMETER)
-        try:
-            result = search.find_page(
-                cursor,
-                query.filter,
-                query.sorting,
-                page=query.page,
-                per_page=query.per_page,
-                after=query.after,
-                exact_total=query.exact_total,
-            )
-        except InvalidPageToken:
-            raise INVALID_PARAMETER.exception(INVALID_PAGE_TOKEN, fields=["after"]) from None
+        return search.find_page(
+            cursor,
+            query.filter,
+            query.sorting,
+            page=query.page,
+            per_page=query.per_page,
+            after=query.after,
+            exact_total=query.exact_total,
+        )
+
+    try:
+        result = read_products(find)
+    except InvalidPageToken:
+        raise INVALID_PARAMETER.exception(INVALID_PAGE_TOKEN, fields=["after"]) from None
     pagination = {
         **pagination_json(result.page, query.per_page, result.total),
         "next": result.next,
@@ -157,7 +161,7 @@ def create_product(values: dict[str, Any]) -> tuple[Response, int]:
 @blueprint.raises(PRODUCT_NOT_FOUND)
 def show_product(product_id: int) -> Response:
     """Get a product"""
-    with _cursor() as cursor:
+    with primary_cursor() as cursor:
         cursor.execute(READ_PRODUCT_SQL, [product_id])
         row = cursor.fetchone()
     if row is None:
@@ -239,13 +243,6 @@ def _check_if_match(product: Product) -> None:
         raise PRECONDITION_FAILED.exception()
 
 
-def _cursor() -> Cursor:
-    """Return a cursor of the driver in the transaction of the session. SQLAlchemy's takes several times as long."""
-    connection: Any = db.session.connection().connection.driver_connection
-    cursor: Cursor = connection.cursor()
-    return cursor
-
-
 def _pop_origin(values: dict[str, Any]) -> str:
     """Take where an edit was made out of the values of a product, and return it."""
     origin: str = values.pop("started_from", default_origin())
@@ -262,7 +259,7 @@ def _find_locked(product_id: int) -> Product:
 
 def _record_event(event: str, product: Product) -> None:
     """Record an event for webhooks in the transaction of the change."""
-    with _cursor() as cursor:
+    with primary_cursor() as cursor:
         record_event(cursor, event, {"product": serialize_product(product)})
 
 
@@ -290,7 +287,7 @@ def _commit(
         _record_event(event, product)
         restored = product.restored if previous_at else None
         edited = EditedProduct(product.id, product.sku, product.updated_at, previous_at, restored)
-        with _cursor() as cursor:
+        with primary_cursor() as cursor:
             record_edits(cursor, current_origin(), event, [(edited, changes)], started_from=started_from)
     response = jsonify(serialize_product(product))
     response.set_etag(etag(product))

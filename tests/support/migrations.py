@@ -10,7 +10,6 @@ from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from database.migrate import sqlalchemy_url
 from support.paths import ROOT
 
 # Locks that keep others from reading or from writing.
@@ -33,7 +32,7 @@ def create_alembic_config(url: str) -> Config:
     """Return Alembic's configuration for the database at `url`."""
     alembic_config = Config()
     alembic_config.set_main_option("script_location", str(ROOT / "migrations"))
-    alembic_config.attributes["url"] = sqlalchemy_url(url)
+    alembic_config.attributes["url"] = url
     return alembic_config
 
 

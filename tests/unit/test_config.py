@@ -22,6 +22,10 @@ UNUSABLE_VALUES = [
     ("DATABASE_URL", "mysql://user:hidden@host/shop"),
     ("DATABASE_URL", "user:hidden@host"),
     ("DATABASE_URL", "postgresql://user:hidden@host"),
+    ("DATABASE_URL", "postgresql://user:hidden@a:1,b:0/shop"),
+    ("DATABASE_URL", "postgresql://user:hidden@a:1,b:99999/shop"),
+    ("DATABASE_URL", "postgresql://user:hidden@a,b,c"),
+    ("DATABASE_URL", "postgresql://?user=user&password=hidden"),
     ("DATABASE_URL", "postgresql://user:hidden@host:port/shop"),
     ("DATABASE_URL", "postgresql://user:hidden@[::1/shop"),
     ("DATABASE_URL", "postgresql://user:hid#den@host/shop"),
@@ -146,6 +150,23 @@ def test_an_unusable_value_is_named_in_one_line_without_a_password(name: str, va
         ("postgres://u.x:p@eu.pooler.supabase.com:6543/d", "postgresql://u.x:p@eu.pooler.supabase.com:6543/d", True),
         ("postgres://u.x:p@eu.pooler.supabase.com:5432/d", "postgresql://u.x:p@eu.pooler.supabase.com:5432/d", False),
         ("postgresql://u@/d?host=/tmp/a-b&port=1", "postgresql://u@/d?host=/tmp/a-b&port=1", False),
+        ("postgres://u:p@[::1]:5432/d", "postgresql://u:p@[::1]:5432/d", False),
+        ("postgres://u:p@a,b/d", "postgresql://u:p@a,b/d?target_session_attrs=read-write", False),
+        (
+            "postgresql://u:p%40@a:1,[::1]:2/d?target_session_attrs=any",
+            "postgresql://u:p%40@a:1,[::1]:2/d?target_session_attrs=any",
+            False,
+        ),
+        (
+            "postgresql://u@/d?host=a,b&port=1,2",
+            "postgresql://u@/d?host=a,b&port=1,2&target_session_attrs=read-write",
+            False,
+        ),
+        (
+            "postgresql://u:p@a:6543,b:6543/d",
+            "postgresql://u:p@a:6543,b:6543/d?target_session_attrs=read-write",
+            True,
+        ),
     ],
 )
 def test_database_urls_are_accepted_as_hosting_providers_write_them(

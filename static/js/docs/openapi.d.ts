@@ -64,7 +64,7 @@ export interface Tag {
   description: string;
 }
 
-export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+export type Method = 'get' | 'head' | 'options' | 'post' | 'put' | 'patch' | 'delete';
 
 /** The operations of a path by method, and the parameters that they share. */
 export type PathItem = { parameters?: Parameter[] } & Partial<Record<Method, DocumentedOperation>>;

@@ -9,7 +9,6 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
-from database.migrate import sqlalchemy_url
 from support.database import TEMPLATE_DATABASE, execute, url_of
 from support.migrations import create_alembic_config, find_faults, migrate_one, read_traces
 
@@ -45,7 +44,7 @@ HARMLESS = {
 
 def connect(url: str) -> Connection:
     """Return a connection of SQLAlchemy, which ends the transaction when it is closed."""
-    return create_engine(sqlalchemy_url(url), poolclass=NullPool).connect()
+    return create_engine(url.replace("postgresql:", "postgresql+psycopg2:", 1), poolclass=NullPool).connect()
 
 
 def test_no_migration_blocks_those_who_use_the_products(server_url: str) -> None:

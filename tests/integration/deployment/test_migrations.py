@@ -18,7 +18,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from database.advisory_locks import MIGRATION_KEY
-from database.migrate import UnsupportedServer, newest_revision, sqlalchemy_url, upgrade_database
+from database.connect import ENGINE_URL, Component, connect
+from database.migrate import UnusableDatabase, newest_revision, upgrade_database
 from models import Base
 from support.database import execute, url_of
 from support.migrations import create_alembic_config
@@ -47,7 +48,7 @@ def find_differences(url: str) -> list[object]:
         "compare_server_default": True,
         "include_object": lambda _object, name, *_: name != "products_sku_key",
     }
-    engine = create_engine(sqlalchemy_url(url), poolclass=NullPool)
+    engine = create_engine(ENGINE_URL, creator=lambda: connect(url, Component.MIGRATIONS), poolclass=NullPool)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts=options)
         return list(compare_metadata(context, Base.metadata))
@@ -125,7 +126,7 @@ def test_a_server_that_is_too_old_is_refused_although_its_tables_are_current(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("database.migrate.MIN_SERVER_VERSION", 99)
-    with pytest.raises(UnsupportedServer, match="version 99 or newer is needed"):
+    with pytest.raises(UnusableDatabase, match="version 99 or newer is needed"):
         upgrade_database(database_url)
 
 

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 import requests
 from psycopg2 import errors
@@ -23,7 +17,7 @@ from database.advisory_locks import cancel_work, is_work_running, mark_work
 from database.connect import Component, connected
 from support.database import execute
 from support.jobs import create_runner, delay_slices, read_products, run_import, stop_delaying_slices
-from support.prerequisites import skip_or_fail
+from support.pooler import running_pooler
 from support.processes import Processes, find_free_ports, is_healthy
 from support.receiver import Receiver
 from support.threads import Threads
@@ -33,8 +27,6 @@ REQUEST_SECONDS = 60
 # Longer than the test, which cancels the slice.
 SLICE_SECONDS = 60
 STOP_SECONDS = 10
-# A component that keeps a connection between two transactions would exhaust so few of them.
-MAX_SERVER_CONNECTIONS = 6
 ROWS = 300
 FILE = "sku,name\n" + "".join(f"P-{number:04},new\n" for number in range(ROWS))
 SLEEPING_SLICES_SQL = """
@@ -46,41 +38,8 @@ SEARCH_INDEXES_SQL = "SELECT count(*) FROM pg_class WHERE relname LIKE 'products
 @pytest.fixture
 def pooler_url(database_url: str) -> Iterator[str]:
     """The URL of the test's database through PgBouncer."""
-    pgbouncer = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-    if pgbouncer is None:
-        skip_or_fail("PgBouncer is missing; install it (apt-get install pgbouncer)")
-    server = parse_dsn(database_url)
-    (port,) = find_free_ports(1)
-    folder = Path(tempfile.mkdtemp(prefix="acme-pooler-"))
-    popen_options: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        # PgBouncer refuses to run as root. The owner of the socket's folder may also connect to the server.
-        owner = Path(server["host"]).stat()
-        popen_options = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
-        os.chown(folder, owner.st_uid, owner.st_gid)
-    (folder / "pgbouncer.ini").write_text(
-        f"[databases]\n{server['dbname']} = host={server['host']} port={server['port']} user={server['user']}\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
-        f"pool_mode = transaction\ndefault_pool_size = {MAX_SERVER_CONNECTIONS}\nmax_client_conn = 500\n"
-    )
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([pgbouncer, str(folder / "pgbouncer.ini")], stdout=log, stderr=log, **popen_options)
-    url = f"postgresql://{server['user']}@127.0.0.1:{port}/{server['dbname']}"
-    try:
-        wait_for("an answer of PgBouncer", lambda: answers(url))
+    with running_pooler(database_url) as url:
         yield f"{url}?pgbouncer=true"
-    finally:
-        process.kill()
-        process.wait(STOP_SECONDS)
-        shutil.rmtree(folder)
-
-
-def answers(url: str) -> bool:
-    """Return whether the database at `url` runs a query."""
-    try:
-        return execute(url, "SELECT 1") == [(1,)]
-    except psycopg2.OperationalError:
-        return False
 
 
 class ApiClient:
