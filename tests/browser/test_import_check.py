@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, Route, expect
 
 from support.axe import check_accessible
-from support.browser import NARROW, Console, Site, drop, expect_counts, expect_status, expect_step
+from support.browser import NARROW, Console, Site, drop, expect_counts, expect_status, expect_step, wait_until
 
 GERMAN = (
     "Artikelnummer;Bezeichnung;Beschreibung;Preis;Gewicht\r\n"
@@ -183,6 +183,25 @@ def test_either_of_two_columns_with_the_same_name_can_be_mapped(page: Page, site
     expect(page.get_by_test_id("banner-warning")).to_contain_text("2 columns named description")
     page.get_by_test_id("read-again").click()
     expect(page.get_by_test_id("mapping-note")).to_have_text("Not imported: description (1), description (2).")
+
+
+def test_a_click_on_a_new_check_is_not_lost_while_the_action_before_it_ends(page: Page, site: Site) -> None:
+    drop(page, ("racks.csv", b'sku,name\nA-1,"19" rack\nA-2,Shelf\n'))
+    expect_counts(page, create=1, rejected=1)
+    page.get_by_test_id("option-quote").select_option("None")
+    # The events show the new check before the page hears the answer to its own request.
+    held: list[Route] = []
+    page.route("**/retry", lambda route: held.append(route))
+    page.get_by_test_id("read-again").click()
+    expect(page.get_by_test_id("read-again")).to_be_disabled()
+    wait_until(page, lambda: len(held) == 1)
+    answer = held[0].fetch()
+    expect_counts(page, create=2, rejected=0)
+    page.get_by_test_id("confirm-import").click()
+    expect(page.get_by_test_id("confirm-import")).to_have_text("Starting…")
+    held[0].fulfill(response=answer)
+    expect_status(page, "completed")
+    assert site.count() == 2
 
 
 def test_quote_characters_can_be_read_as_plain_text(page: Page, site: Site) -> None:

@@ -23,8 +23,8 @@ import { t } from '../core/i18n.js';
  */
 
 /**
- * Run an action. The result is the job as the server returns it; null if the server refused, or if another action is
- * running.
+ * Run an action, after the one that is running. The result is the job as the server returns it; null if the server
+ * refused, or if the page no longer offers the action when its turn comes.
  * @typedef {(action: Action, settings: ActionSettings) => Promise<ImportJob | null>} RunAction
  */
 
@@ -49,14 +49,23 @@ const NEXT_STEPS = { file_gone: CHOOSE_AGAIN, not_retryable: CHOOSE_AGAIN };
  * @returns {{run: RunAction, clear: () => void}} `clear` removes the refusal that is shown
  */
 export function createJobActions({ taskId, problem, reload }) {
-  let isBusy = false;
+  /** @type {Promise<unknown>} */
+  let last = Promise.resolve();
   const clear = () => problem.replaceChildren();
 
   /** @type {RunAction} */
-  async function run(action, { button, busy, body, method = 'POST', onRefused = () => false }) {
-    if (isBusy) return null;
-    isBusy = true;
+  function run(action, settings) {
+    const { button, busy } = settings;
+    if (button.getAttribute('aria-disabled') === 'true') return Promise.resolve(null);
     const restore = showBusy(button, busy);
+    // The page can show what the running action has changed, and its buttons, before that action has ended.
+    const result = last.then(() => (button.isConnected ? send(action, settings) : null)).finally(restore);
+    last = result.catch(() => null);
+    return result;
+  }
+
+  /** @type {RunAction} */
+  async function send(action, { body, method = 'POST', onRefused = () => false }) {
     try {
       /** @type {ImportJob} */
       const job = await sendJson(method, importApiPath(taskId, action), { body });
@@ -68,9 +77,6 @@ export function createJobActions({ taskId, problem, reload }) {
       // A conflict means that the import is not in the state that is shown.
       if (hasStatus(error, 409)) await reload();
       return null;
-    } finally {
-      isBusy = false;
-      restore();
     }
   }
 
