@@ -7,7 +7,7 @@
 import { build, transform } from 'esbuild';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { rollup } from 'rollup';
 
 const FOLDER = 'static';
@@ -26,7 +26,7 @@ const SOURCE_FOLDERS = ['css', 'js', 'vendor'];
 /** The part that has the modules which only parts share. */
 const SHARED_PART = 'imports';
 const SHARED = /\/js\/(core|imports)\//;
-const LICENCES = '/* Contains intl-messageformat: static/vendor/intl-messageformat.LICENSE.txt has its licence. */\n';
+const VENDOR_FOLDER = `${FOLDER}/vendor`;
 
 /** @typedef {Map<string, string>} Files the content of files, by their names */
 
@@ -69,6 +69,17 @@ function collectImports(getModuleInfo, id, collected) {
 }
 
 /**
+ * Return a comment that names the libraries in a chunk, and where their licences are.
+ * @param {{moduleIds: string[]}} chunk
+ */
+const licencesOf = ({ moduleIds }) =>
+  moduleIds
+    .filter((id) => id.startsWith(resolve(VENDOR_FOLDER)))
+    .map((id) => basename(id, '.js'))
+    .map((name) => `/* Contains ${name}: ${VENDOR_FOLDER}/${name}.LICENSE.txt has its licence. */\n`)
+    .join('');
+
+/**
  * Join the modules of a page.
  * @param {string} source
  * @param {string} output
@@ -101,8 +112,7 @@ async function joinModules(source, output) {
   return Promise.all(
     chunks.map(async (chunk) => {
       if (chunk.type !== 'chunk') throw new Error(`${chunk.fileName} is no module.`);
-      const licences = chunk.fileName === output ? LICENCES : '';
-      return /** @type {[string, string]} */ ([chunk.fileName, licences + (await shorten(chunk.code))]);
+      return /** @type {[string, string]} */ ([chunk.fileName, licencesOf(chunk) + (await shorten(chunk.code))]);
     }),
   );
 }

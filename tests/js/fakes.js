@@ -64,6 +64,30 @@ export class FakeEventSource {
   }
 }
 
+/** The storage of a browser. */
+export class FakeStorage {
+  /** @type {Record<string, string>} the items are properties of their own, as in a browser */
+  #items = /** @type {any} */ (this);
+
+  /** @param {string} key */
+  getItem(key) {
+    return Object.hasOwn(this, key) ? this.#items[key] : null;
+  }
+
+  /**
+   * @param {string} key
+   * @param {string} value
+   */
+  setItem(key, value) {
+    this.#items[key] = value;
+  }
+
+  /** @param {string} key */
+  removeItem(key) {
+    delete this.#items[key];
+  }
+}
+
 /** A channel between the tabs of a test. Messages arrive a turn later. */
 export class FakeBroadcastChannel {
   /** @type {Set<FakeBroadcastChannel>} */

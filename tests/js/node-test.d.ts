@@ -18,9 +18,15 @@ declare module 'node:test' {
   export function afterEach(run: TestFunction): void;
   export const mock: {
     fn(implementation?: (...args: any[]) => any): MockedFunction;
+    method(object: object, name: string, implementation: (...args: any[]) => any): MockedFunction;
+    restoreAll(): void;
     timers: MockTimers;
     reset(): void;
   };
+}
+
+declare module 'node:timers/promises' {
+  export function setImmediate(): Promise<void>;
 }
 
 declare module 'node:assert/strict' {

@@ -17,7 +17,7 @@ const PROGRAM_TEXTS = [
 /** Words that programs read: names of keys (UI Events), headers (RFC 9110), members of `Intl` and types of drags. */
 const PROGRAM_WORDS = new Set([
   ...['Accept', 'Authorization', 'Backspace', 'Bearer', 'Date', 'Delete', 'End', 'Enter', 'Escape', 'Files', 'Home'],
-  ...['Prefer', 'Tab', 'Unidentified'],
+  ...['Location', 'Prefer', 'Tab', 'Unidentified'],
 ]);
 const PROGRAM_ATTRIBUTES = new Set([
   ...['accept', 'aria-controls', 'aria-describedby', 'aria-keyshortcuts', 'aria-labelledby', 'autocomplete', 'class'],

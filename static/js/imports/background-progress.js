@@ -16,7 +16,7 @@ import { hasDrafts } from './fix-drafts.js';
 import { failureOf, isAllRejected, isBulk, isUndo, titleOf } from './job.js';
 import { findJobs, followJob, jobEnded, runningJobs, runningJobsChanged, waitingImports } from './running-jobs.js';
 import { importAddress } from './steps.js';
-import { currentUploads, isUploading, uploadChanged } from './upload-queue.js';
+import { currentUploads, isUploading, restoreUploads, uploadChanged } from './upload-queue.js';
 
 /** @import { BannerOptions } from '../core/banner.js' */
 /** @import { Toast } from '../core/toast.js' */
@@ -61,6 +61,7 @@ export function installBackgroundProgress(root) {
   reconnected.subscribe(findJobs);
   followChanges('jobs', findJobs);
   findJobs();
+  restoreUploads();
 }
 
 /** @param {Upload} upload */
@@ -68,7 +69,7 @@ function onUpload(upload) {
   if (upload.state === 'done' && upload.taskId) {
     followJob({
       task_id: upload.taskId,
-      filename: upload.file.name,
+      filename: upload.name,
       kind: 'import',
       phase: 'queued',
       step_progress: 0,
@@ -162,7 +163,7 @@ function showProblem(job, banner) {
 function showFailedUpload(upload) {
   showBanner({
     key: bannerOf(upload),
-    title: t('imports.progress.background.not_uploaded', { name: upload.file.name, reason: upload.error ?? '' }),
+    title: t('imports.progress.background.not_uploaded', { name: upload.name, reason: upload.error ?? '' }),
     detail: upload.hint,
     action: { label: t('imports.progress.background.view'), run: () => go('#/import') },
   });

@@ -5,6 +5,7 @@ import { t } from '../core/i18n.js';
 import { describeBulkAction } from './bulk-texts.js';
 import { isAllRejected, isBulk, isImport, isUndo, nameOf } from './job.js';
 import { importAddress } from './steps.js';
+import { isUnderWay } from './upload-queue.js';
 
 /** @import { ImportJob } from '../core/types.d.ts' */
 /** @import { BulkJob } from './job.js' */
@@ -22,7 +23,7 @@ import { importAddress } from './steps.js';
  *   } WaitingJob
  */
 
-/** @typedef {Pick<Upload, 'state' | 'loaded' | 'total'> & {file: {name: string}}} UploadProgress */
+/** @typedef {Pick<Upload, 'name' | 'state' | 'loaded' | 'total'>} UploadProgress */
 
 /** @typedef {{text: string, href: string, percent: number | null}} Summary `percent` is null without progress. */
 
@@ -34,11 +35,7 @@ import { importAddress } from './steps.js';
  * @returns {Summary | null} null if there is nothing to show
  */
 export function summarize(running, uploads, waiting) {
-  return (
-    summarizeRunning(running) ??
-    summarizeUploads(uploads.filter((upload) => upload.state !== 'failed')) ??
-    summarizeWaiting(waiting)
-  );
+  return summarizeRunning(running) ?? summarizeUploads(uploads.filter(isUnderWay)) ?? summarizeWaiting(waiting);
 }
 
 /** @param {RunningJob[]} jobs */
@@ -86,7 +83,7 @@ function summarizeUploads(uploads) {
   const percent = total ? Math.floor((loaded * 100) / total) : 0;
   const name =
     uploads.length === 1
-      ? t('imports.progress.background.uploading', { name: first.file.name })
+      ? t('imports.progress.background.uploading', { name: first.name })
       : t('imports.progress.background.uploads', { count: uploads.length });
   return { text: withPercent(name, percent), href: '#/import', percent };
 }

@@ -10,6 +10,7 @@ import { may } from '../core/session.js';
 import { findFileProblem, findSelectionProblem, summarizeProblems } from './file-check.js';
 import { enqueueUploads } from './upload-queue.js';
 import { currentOptions, resetMissing, uploadFields } from './upload-settings.js';
+import { loadTransferLibrary } from './upload-transfer.js';
 
 const CHECK_BANNER = 'file-check';
 const IMPORT_ADDRESS = '#/import';
@@ -37,6 +38,8 @@ export function createDropZone() {
     'aria-describedby': 'drop-columns',
   });
   input.addEventListener('change', () => uploadChosen(input));
+  // A failure shows when a file is uploaded.
+  loadTransferLibrary().catch(() => {});
   return h(
     'label',
     { class: 'drop-zone', data: { testid: 'drop-zone' } },
@@ -51,11 +54,23 @@ export function createDropZone() {
   );
 }
 
-/** Open the system's file dialog. Browsers only allow it during a click. */
-export function pickFiles() {
-  const input = h('input', { type: 'file', multiple: true, accept: ACCEPT, hidden: true });
+/** Open the system's file dialog and upload what is chosen. Browsers only allow it during a click. */
+export const pickFiles = () => openFileDialog(true, uploadChosen);
+
+/**
+ * Open the system's file dialog for one file. Browsers only allow it during a click.
+ * @param {(file: File) => void} onChosen
+ */
+export const pickFile = (onChosen) => openFileDialog(false, ({ files }) => files?.[0] && onChosen(files[0]));
+
+/**
+ * @param {boolean} multiple
+ * @param {(input: HTMLInputElement) => unknown} onChange
+ */
+function openFileDialog(multiple, onChange) {
+  const input = h('input', { type: 'file', multiple, accept: ACCEPT, hidden: true });
   input.addEventListener('change', () => {
-    uploadChosen(input);
+    onChange(input);
     input.remove();
   });
   input.addEventListener('cancel', () => input.remove());

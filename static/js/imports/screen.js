@@ -11,7 +11,7 @@ import { hasRefusedFiles } from './drop-zone.js';
 import { createImportHistory } from './history.js';
 import { importAddress } from './steps.js';
 import { createUploadList } from './upload-list.js';
-import { currentUploads, uploadChanged } from './upload-queue.js';
+import { currentUploads, isUnderWay, uploadChanged } from './upload-queue.js';
 
 /** @import { Screen, ScreenLocation } from '../core/router.js' */
 
@@ -73,7 +73,7 @@ const viewerNote = () =>
  * @returns {() => void} a function that stops it
  */
 function followUploads(onStored) {
-  const countLeft = () => currentUploads().filter((upload) => upload.state !== 'failed').length;
+  const countLeft = () => currentUploads().filter(isUnderWay).length;
   let areSeveral = countLeft() > 1;
   return uploadChanged.subscribe((upload) => {
     const left = countLeft();

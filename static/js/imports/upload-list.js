@@ -1,6 +1,6 @@
 // The uploads that have not ended, each with a progress bar.
 
-import { progressAnnouncer } from '../core/announcer.js';
+import { announce, progressAnnouncer } from '../core/announcer.js';
 import { buildBanner } from '../core/banner.js';
 import { h, setText } from '../core/dom.js';
 import { formatBytes, formatShare, formatTimeLeft } from '../core/format.js';
@@ -8,7 +8,15 @@ import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { toast } from '../core/toast.js';
 import { progressBar } from '../core/widgets.js';
-import { cancelUpload, currentUploads, dismissUpload, retryUpload, uploadChanged } from './upload-queue.js';
+import { pickFile } from './drop-zone.js';
+import {
+  cancelUpload,
+  continueUpload,
+  currentUploads,
+  pauseUpload,
+  resumeUpload,
+  uploadChanged,
+} from './upload-queue.js';
 
 /** @import { Upload } from './upload-queue.js' */
 
@@ -43,23 +51,40 @@ export function createUploadList() {
 
 /** @param {Upload} upload */
 function uploadCard(upload) {
-  const { name } = upload.file;
+  const { name } = upload;
   const bar = progressBar({ label: t('imports.upload.bar', { name }), testid: 'upload-progress' });
   const percent = h('span', { class: 'upload-percent' });
   const detail = h('p', { class: 'muted tabular' });
   const problem = h('div', {});
   const announceProgress = progressAnnouncer();
-  const cancel = h('button', {
-    class: 'button button-small',
-    type: 'button',
-    text: t('common.cancel'),
-    'aria-label': t('imports.upload.cancel', { name }),
-    on: {
-      click: () => {
-        cancelUpload(upload);
-        toast(t('imports.upload.cancelled'));
-      },
+  let isOtherFile = false;
+  const chooseAgain = () =>
+    pickFile((file) => {
+      isOtherFile = !continueUpload(upload, file);
+      show();
+    });
+  const pause = smallButton(
+    t('imports.upload.pause'),
+    t('imports.upload.pause_label', { name }),
+    'pause-upload',
+    () => {
+      const isPaused = upload.state === 'paused';
+      if (isPaused) resumeUpload(upload);
+      else pauseUpload(upload);
+      // What comes next begins with the same button.
+      announce(isPaused ? t('imports.upload.resumed') : t('imports.upload.is_paused'));
     },
+  );
+  const choose = smallButton(
+    t('imports.upload.choose_again'),
+    t('imports.upload.choose_again_label', { name }),
+    'continue-upload',
+    chooseAgain,
+  );
+  choose.classList.add('button-primary');
+  const cancel = smallButton(t('common.cancel'), t('imports.upload.cancel', { name }), 'cancel-upload', () => {
+    cancelUpload(upload);
+    toast(t('imports.upload.cancelled'));
   });
   const element = h(
     'article',
@@ -70,6 +95,8 @@ function uploadCard(upload) {
       icon('file', 'muted'),
       h('p', { class: 'upload-name', text: name, title: name }),
       percent,
+      choose,
+      pause,
       cancel,
     ),
     bar.element,
@@ -80,27 +107,58 @@ function uploadCard(upload) {
   /** Show the current state of the upload. */
   const show = () => {
     const value = upload.total ? Math.floor((upload.loaded / upload.total) * 100) : 0;
-    const hasFailed = upload.state === 'failed';
+    const { state } = upload;
+    const hasFailed = state === 'failed';
+    const isPaused = state === 'paused';
+    element.dataset.state = state;
     bar.element.hidden = hasFailed;
     detail.hidden = hasFailed;
-    cancel.hidden = hasFailed || upload.state === 'storing';
-    percent.hidden = hasFailed || upload.state === 'waiting';
+    pause.hidden = !(isPaused || state === 'sending' || state === 'interrupted');
+    setText(pause, isPaused ? t('imports.upload.resume') : t('imports.upload.pause'));
+    pause.setAttribute(
+      'aria-label',
+      isPaused ? t('imports.upload.resume_label', { name }) : t('imports.upload.pause_label', { name }),
+    );
+    choose.hidden = state !== 'unfinished';
+    cancel.hidden = hasFailed || state === 'storing';
+    percent.hidden = hasFailed || (state === 'waiting' && !upload.loaded);
     bar.set(value);
     const share = formatShare(value / 100);
     setText(percent, share);
     setText(detail, describeUpload(upload));
-    if (upload.state === 'sending') announceProgress(value, t('imports.upload.progress', { name, percent: share }));
-    problem.replaceChildren(...(hasFailed ? [failureBanner(upload)] : []));
+    if (state === 'sending') announceProgress(value, t('imports.upload.progress', { name, percent: share }));
+    if (hasFailed) problem.replaceChildren(failureBanner(upload));
+    else if (isOtherFile && state === 'unfinished') problem.replaceChildren(otherFileBanner(upload));
+    else problem.replaceChildren();
   };
   return { element, show };
 }
 
+/**
+ * @param {string} text
+ * @param {string} label
+ * @param {string} testid
+ * @param {() => void} run
+ */
+const smallButton = (text, label, testid, run) =>
+  h('button', {
+    class: 'button button-small',
+    type: 'button',
+    text,
+    'aria-label': label,
+    data: { testid },
+    on: { click: run },
+  });
+
 /** @param {Upload} upload */
 function describeUpload(upload) {
-  if (upload.state === 'waiting') return t('imports.upload.waiting', { size: formatBytes(upload.file.size) });
-  if (upload.state === 'storing') return t('imports.upload.storing', { size: formatBytes(upload.total) });
-  const { loaded, total, bytesPerSecond } = upload;
+  const { loaded, total, bytesPerSecond, state } = upload;
+  if (state === 'waiting') return t('imports.upload.waiting', { size: formatBytes(total) });
+  if (state === 'storing') return t('imports.upload.storing', { size: formatBytes(total) });
   const amounts = { sent: formatBytes(loaded), total: formatBytes(total) };
+  if (state === 'paused') return t('imports.upload.paused', amounts);
+  if (state === 'interrupted') return t('imports.upload.interrupted', amounts);
+  if (state === 'unfinished') return t('imports.upload.unfinished', amounts);
   if (bytesPerSecond <= 0) return t('imports.upload.sent', amounts);
   return t('imports.upload.sent_with_speed', {
     ...amounts,
@@ -114,7 +172,15 @@ function failureBanner(upload) {
   return buildBanner({
     title: upload.error,
     detail: upload.hint,
-    action: upload.retryable ? { label: t('common.try_again'), run: () => retryUpload(upload) } : undefined,
-    onDismiss: () => dismissUpload(upload),
+    action: upload.retryable ? { label: t('common.try_again'), run: () => resumeUpload(upload) } : undefined,
+    onDismiss: () => cancelUpload(upload),
   });
 }
+
+/** @param {Upload} upload an unfinished one */
+const otherFileBanner = ({ name, total }) =>
+  buildBanner({
+    tone: 'warning',
+    title: t('imports.upload.other_file'),
+    detail: t('imports.upload.other_file_hint', { name, size: formatBytes(total) }),
+  });

@@ -1,25 +1,49 @@
-// Upload files one after another. This uses XMLHttpRequest, because fetch does not report the progress of an upload.
+// Upload files one after another. An interrupted transfer goes on by itself, and one that was paused or left with the
+// page goes on where it stopped.
 
-import { ApiError, NetworkError, fetchWho, isSessionMissing, messageOf, nextStep, readAnswer } from '../core/api.js';
+import { ApiError, fetchWho, hasStatus, isSessionMissing, messageOf, nextStep } from '../core/api.js';
 import { createSignal } from '../core/event-bus.js';
 import { t } from '../core/i18n.js';
 import { currentWho, renewSession } from '../core/session.js';
+import {
+  heldUploads,
+  holdUpload,
+  isSameFile,
+  isSameUpload,
+  listRecords,
+  removeRecord,
+  saveRecord,
+} from './upload-records.js';
+import { FILE_CHANGED, fetchOffset, removeFromServer, startTransfer } from './upload-transfer.js';
 
 /** @import { Signal } from '../core/event-bus.js' */
-/** @import { Uploaded } from '../core/types.d.ts' */
+/** @import { Transfer } from './upload-transfer.js' */
 
 const SPEED_WINDOW_MS = 4_000;
 const SPEED_MIN_SPAN_MS = 300;
 
 /**
+ * - `waiting`: its turn comes after other uploads
+ * - `sending`
+ * - `interrupted`: the connection broke, and the next attempt follows by itself
+ * - `storing`: everything is sent, and the server stores it
+ * - `paused`: until somebody resumes it
+ * - `unfinished`: from an earlier visit to the page; needs the file again
+ * @typedef {'waiting'|'sending'|'interrupted'|'storing'|'paused'|'unfinished'|'done'|'failed'|'cancelled'} UploadState
+ */
+
+/**
  * A file on its way to the server.
  * @typedef {object} Upload
  * @property {number} id
- * @property {File} file
+ * @property {string} name of the file
+ * @property {number} total size of the file in bytes
+ * @property {number} lastModified of the file, in milliseconds
+ * @property {File | null} file null while it is unfinished
  * @property {Record<string, string>} fields the options of the import
- * @property {'waiting'|'sending'|'storing'|'done'|'failed'|'cancelled'} state
+ * @property {UploadState} state
+ * @property {string} url the address on the server, "" as long as it has none
  * @property {number} loaded bytes sent
- * @property {number} total bytes to send
  * @property {number} bytesPerSecond
  * @property {string} [taskId] of the import, once the file is stored
  * @property {string} [error]
@@ -27,10 +51,12 @@ const SPEED_MIN_SPAN_MS = 300;
  * @property {boolean} [retryable]
  */
 
+/** @typedef {{upload: Upload, transfer: Transfer, release: () => void}} Active */
+
 /** @type {Upload[]} */
 const uploads = [];
 let lastId = 0;
-/** @type {{upload: Upload, request: XMLHttpRequest} | null} */
+/** @type {Active | null} */
 let active = null;
 
 /**
@@ -39,8 +65,14 @@ let active = null;
  */
 export const currentUploads = () => uploads.slice();
 
-/** Return whether leaving the page would abort an upload. */
+/** Return whether leaving the page would interrupt an upload. */
 export const isUploading = () => active !== null;
+
+/**
+ * Return whether an upload goes on without anybody doing anything.
+ * @param {Pick<Upload, 'state'>} upload
+ */
+export const isUnderWay = ({ state }) => ['waiting', 'sending', 'interrupted', 'storing'].includes(state);
 
 /**
  * The state or the progress of an upload has changed.
@@ -49,46 +81,102 @@ export const isUploading = () => active !== null;
 export const uploadChanged = createSignal();
 
 /**
- * Add files to the queue.
+ * Add files to the queue. A file whose upload was interrupted goes on with it, if its options are the same.
  * @param {File[]} files that `findFileProblem` has accepted
  * @param {Record<string, string>} fields the options of each import
  */
 export function enqueueUploads(files, fields) {
   for (const file of files) {
-    lastId += 1;
-    /** @type {Upload} */
-    const upload = { id: lastId, file, fields, state: 'waiting', loaded: 0, total: file.size, bytesPerSecond: 0 };
-    uploads.push(upload);
-    uploadChanged.emit(upload);
+    const stopped = uploads.find(
+      (upload) => ['paused', 'unfinished'].includes(upload.state) && isSameUpload(recordOf(upload), file, fields),
+    );
+    if (stopped) setWaiting(stopped, file);
+    else add({ ...describeFile(file), file, fields, state: 'waiting', url: '', loaded: 0 });
   }
   startNext();
 }
 
 /**
- * Cancel an upload that waits or is being sent.
- * @param {Upload} upload
+ * Show the uploads that were interrupted when the page was left, unless another tab sends them.
+ * @returns {Promise<void>}
  */
-export function cancelUpload(upload) {
-  if (upload === active?.upload) active.request.abort();
-  else remove(upload, 'cancelled');
+export async function restoreUploads() {
+  const held = await heldUploads();
+  const known = new Set(uploads.map(({ url }) => url));
+  for (const record of listRecords().filter(({ url }) => !held.has(url) && !known.has(url))) {
+    const { url, name, size, lastModified, fields } = record;
+    const loaded = await fetchOffset(url).catch(() => 0);
+    if (loaded === null) removeRecord(url);
+    else add({ name, total: size, lastModified, file: null, fields, state: 'unfinished', url, loaded });
+  }
 }
 
 /**
- * Send a failed upload again from the start.
+ * Go on with an unfinished upload.
+ * @param {Upload} upload
+ * @param {File} file as the person chose it again
+ * @returns {boolean} false if it is another file
+ */
+export function continueUpload(upload, file) {
+  if (!isSameFile(recordOf(upload), file)) return false;
+  setWaiting(upload, file);
+  startNext();
+  return true;
+}
+
+/**
+ * Stop an upload that is being sent. What was sent stays on the server for a day.
  * @param {Upload} upload
  */
-export function retryUpload(upload) {
-  Object.assign(upload, { state: 'waiting', loaded: 0, bytesPerSecond: 0, error: undefined, hint: undefined });
+export function pauseUpload(upload) {
+  if (upload !== active?.upload) return;
+  active.transfer.stop();
+  deactivate();
+  upload.state = 'paused';
   uploadChanged.emit(upload);
   startNext();
 }
 
 /**
- * Remove a failed upload from the queue.
+ * Go on with a paused or failed upload where it stopped.
  * @param {Upload} upload
  */
-export function dismissUpload(upload) {
+export function resumeUpload(upload) {
+  setWaiting(upload, upload.file);
+  startNext();
+}
+
+/**
+ * Cancel an upload that has not ended, and remove what was sent of it.
+ * @param {Upload} upload
+ */
+export function cancelUpload(upload) {
+  if (upload === active?.upload) active.transfer.cancel();
+  else if (upload.url) removeFromServer(upload.url);
   remove(upload, 'cancelled');
+}
+
+/** @param {Omit<Upload, 'id' | 'bytesPerSecond'>} values */
+function add(values) {
+  lastId += 1;
+  const upload = { id: lastId, bytesPerSecond: 0, ...values };
+  uploads.push(upload);
+  uploadChanged.emit(upload);
+}
+
+/** @param {File} file */
+const describeFile = ({ name, size, lastModified }) => ({ name, total: size, lastModified });
+
+/** @param {Upload} upload */
+const recordOf = ({ url, name, total, lastModified, fields }) => ({ url, name, size: total, lastModified, fields });
+
+/**
+ * @param {Upload} upload
+ * @param {File | null} file
+ */
+function setWaiting(upload, file) {
+  Object.assign(upload, { state: 'waiting', file, bytesPerSecond: 0, error: undefined, hint: undefined });
+  uploadChanged.emit(upload);
 }
 
 function startNext() {
@@ -99,47 +187,50 @@ function startNext() {
 
 /** @param {Upload} upload */
 function send(upload) {
-  const request = new XMLHttpRequest();
-  const measureSpeed = createSpeedometer();
-  active = { upload, request };
+  if (!upload.file) return;
+  let measureSpeed = createSpeedometer();
+  const transfer = startTransfer(upload.file, upload, {
+    onCreated: (url) => setAddress(upload, url),
+    onProgress: (loaded) => {
+      if (loaded < upload.loaded || upload.state === 'interrupted') measureSpeed = createSpeedometer();
+      upload.loaded = loaded;
+      upload.state = loaded >= upload.total ? 'storing' : 'sending';
+      upload.bytesPerSecond = measureSpeed(loaded);
+      uploadChanged.emit(upload);
+    },
+    onInterrupted: () => {
+      upload.state = 'interrupted';
+      uploadChanged.emit(upload);
+    },
+    onDone: (taskId) => {
+      upload.taskId = taskId;
+      remove(upload, 'done');
+    },
+    onFailed: (error) => failOrRenew(upload, error),
+  });
+  active = { upload, transfer, release: upload.url ? holdUpload(upload.url) : () => {} };
   upload.state = 'sending';
-  request.upload.onprogress = (event) => {
-    upload.loaded = event.loaded;
-    // The form around the file adds a few hundred bytes, which the total of the event includes.
-    if (event.lengthComputable) upload.total = event.total;
-    upload.bytesPerSecond = measureSpeed(event.loaded);
-    uploadChanged.emit(upload);
-  };
-  request.upload.onload = () => {
-    Object.assign(upload, { state: 'storing', loaded: upload.total });
-    uploadChanged.emit(upload);
-  };
-  request.onload = () => finish(upload, request);
-  request.onerror = () => failOrRenew(upload, brokenConnection());
-  request.onabort = () => remove(upload, 'cancelled');
-  request.open('POST', '/api/upload');
-  request.setRequestHeader('Accept', 'application/json');
-  const form = new FormData();
-  // The options come first, so that the server can read them before it has the whole file.
-  for (const [name, value] of Object.entries(upload.fields)) form.append(name, value);
-  form.set('file', upload.file, upload.file.name);
-  request.send(form);
   uploadChanged.emit(upload);
 }
 
 /**
  * @param {Upload} upload
- * @param {XMLHttpRequest} request
+ * @param {string} url its address on the server
  */
-function finish(upload, request) {
-  try {
-    /** @type {Uploaded} */
-    const answer = readAnswer(request.status, request.responseText, request.getResponseHeader('Retry-After'));
-    upload.taskId = answer.task_id;
-    remove(upload, 'done');
-  } catch (error) {
-    failOrRenew(upload, error instanceof NetworkError ? brokenConnection() : error);
-  }
+function setAddress(upload, url) {
+  if (upload.url === url) return;
+  // The server did not have the earlier one any more.
+  if (upload.url) removeRecord(upload.url);
+  upload.url = url;
+  saveRecord(recordOf(upload));
+  active?.release();
+  if (active) active.release = holdUpload(url);
+}
+
+/** Let the next upload become active. */
+function deactivate() {
+  active?.release();
+  active = null;
 }
 
 /**
@@ -149,8 +240,16 @@ function finish(upload, request) {
  * @param {unknown} error
  */
 function failOrRenew(upload, error) {
-  const isBroken = error instanceof ApiError && error.status === 0;
-  if (isSessionMissing(error) || (isBroken && currentWho())) renewAndRetry(upload, error);
+  if (upload.url && hasStatus(error, 404)) {
+    // The server does not have it any more, so it begins again.
+    removeRecord(upload.url);
+    Object.assign(upload, { url: '', loaded: 0 });
+    deactivate();
+    resumeUpload(upload);
+    return;
+  }
+  const isBroken = hasStatus(error, 0) && !(error instanceof ApiError && error.code === FILE_CHANGED);
+  if (isUnauthenticated(error) || (isBroken && currentWho())) renewAndResume(upload, error);
   else fail(upload, error);
 }
 
@@ -158,12 +257,21 @@ function failOrRenew(upload, error) {
  * @param {Upload} upload
  * @param {unknown} error
  */
-async function renewAndRetry(upload, error) {
-  if ((isSessionMissing(error) || (await isSessionGone())) && (await renewSession())) {
-    active = null;
-    retryUpload(upload);
-  } else fail(upload, error);
+async function renewAndResume(upload, error) {
+  const hasRenewed = (isUnauthenticated(error) || (await isSessionGone())) && (await renewSession());
+  // It may have been cancelled meanwhile.
+  if (active?.upload !== upload) return;
+  if (!hasRenewed) return fail(upload, error);
+  deactivate();
+  return resumeUpload(upload);
 }
+
+/**
+ * Return whether the server does not know who asks. The answer to a HEAD says only that.
+ * @param {unknown} error
+ */
+const isUnauthenticated = (error) =>
+  isSessionMissing(error) || (error instanceof ApiError && error.status === 401 && error.code === 'unknown');
 
 async function isSessionGone() {
   try {
@@ -178,11 +286,11 @@ async function isSessionGone() {
  * @param {unknown} error
  */
 function fail(upload, error) {
-  active = null;
+  deactivate();
   Object.assign(upload, {
     state: 'failed',
     error: messageOf(error),
-    hint: nextStep(error),
+    hint: error instanceof ApiError && error.code === FILE_CHANGED ? t('imports.upload.changed_hint') : nextStep(error),
     retryable: isRetryable(error),
   });
   uploadChanged.emit(upload);
@@ -195,7 +303,9 @@ function fail(upload, error) {
  * @param {unknown} error
  */
 const isRetryable = (error) =>
-  error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500);
+  error instanceof ApiError &&
+  error.code !== FILE_CHANGED &&
+  ([0, 408, 409, 429].includes(error.status) || error.status >= 500);
 
 /**
  * Remove an upload from the queue, and start the next one.
@@ -203,24 +313,12 @@ const isRetryable = (error) =>
  * @param {'done' | 'cancelled'} state
  */
 function remove(upload, state) {
-  if (active?.upload === upload) active = null;
+  if (active?.upload === upload) deactivate();
+  if (upload.url) removeRecord(upload.url);
   upload.state = state;
   uploads.splice(uploads.indexOf(upload), 1);
   uploadChanged.emit(upload);
   startNext();
-}
-
-/**
- * Return the error of an upload whose connection broke. A server that refuses a large file may also close the
- * connection before it answers, which looks the same here.
- */
-function brokenConnection() {
-  return new ApiError(0, {
-    error: t('imports.upload.broken'),
-    fields: {
-      file: [t('imports.upload.broken_hint')],
-    },
-  });
 }
 
 /** @returns {(loaded: number) => number} takes the bytes sent so far and returns bytes per second, 0 at first */

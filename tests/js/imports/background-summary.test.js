@@ -37,7 +37,7 @@ const createUpload = (loaded, changes = {}) => ({
   state: 'sending',
   loaded,
   total: 100,
-  file: { name: 'lamps.csv' },
+  name: 'lamps.csv',
   ...changes,
 });
 
