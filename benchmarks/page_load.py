@@ -98,7 +98,7 @@ def main() -> None:
         print(f"The machine is busy (load {os.getloadavg()[0]:.1f}), so the seconds are too high.", file=sys.stderr)
     with ExitStack() as stack:
         addresses = options.url or [stack.enter_context(_own_product())]
-        browser = stack.enter_context(_chromium())
+        browser = stack.enter_context(running_chromium())
         network = Network(options.latency_ms, options.megabits)
         loads = {(address, screen): Loads() for screen in SCREENS for address in addresses}
         for _ in range(options.runs):
@@ -148,7 +148,7 @@ def _own_product() -> Iterator[str]:
 
 
 @contextmanager
-def _chromium() -> Iterator[Browser]:
+def running_chromium() -> Iterator[Browser]:
     """Run Chromium until the end of the block."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 BLOCK_BYTES = 65_536
+# The state of a connection in `tcp_info` of Linux.
+ESTABLISHED = 1
 
 
 class TcpProxy:
     """Forwards connections to a port of this machine.
 
-    `cut_after` decides for each new connection after how many bytes of the server it breaks; None means never.
+    `cut_after` decides for each new connection after how many bytes of the server it breaks; None means never. While
+    `stall_after` is set, a connection forwards that many bytes of its client, and the rest once it is None.
     """
 
     def __init__(self, target_port: int) -> None:
         self.cut_after: Callable[[int], int | None] = lambda _number: None
         self.connections = 0
         self.is_down = False
+        self.stall_after: int | None = None
         self._target_port = target_port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -45,15 +50,21 @@ class TcpProxy:
 
     def _serve(self, client: socket.socket, limit: int | None) -> None:
         with client, socket.create_connection(("127.0.0.1", self._target_port)) as server:
-            sending = threading.Thread(target=self._forward, args=(client, server, None), daemon=True)
+            sending = threading.Thread(target=self._forward, args=(client, server, None, True), daemon=True)
             sending.start()
             self._forward(server, client, limit)
             sending.join()
 
-    def _forward(self, source: socket.socket, target: socket.socket, limit: int | None) -> None:
+    def _forward(
+        self, source: socket.socket, target: socket.socket, limit: int | None, is_client: bool = False
+    ) -> None:
         forwarded = 0
         with contextlib.suppress(OSError):
             while data := source.recv(BLOCK_BYTES):
+                while is_client and self._is_stalled(forwarded) and not self.is_down:
+                    if not _is_open(source):
+                        raise ConnectionResetError
+                    time.sleep(0.01)
                 if limit is not None and forwarded + len(data) > limit:
                     target.sendall(data[: limit - forwarded])
                     break
@@ -64,6 +75,14 @@ class TcpProxy:
         for end in (source, target):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def _is_stalled(self, forwarded: int) -> bool:
+        return self.stall_after is not None and forwarded >= self.stall_after
+
+
+def _is_open(connection: socket.socket) -> bool:
+    """Return whether the other side has not closed a connection whose bytes nobody reads."""
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED
 
 
 @contextlib.contextmanager
