@@ -8,6 +8,7 @@ import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
 import { t } from '../core/i18n.js';
 import { go } from '../core/router.js';
+import { may } from '../core/session.js';
 import { toast } from '../core/toast.js';
 import { progressBar } from '../core/widgets.js';
 import { summarize } from './background-summary.js';
@@ -61,7 +62,7 @@ export function installBackgroundProgress(root) {
   reconnected.subscribe(findJobs);
   followChanges('jobs', findJobs);
   findJobs();
-  restoreUploads();
+  if (may('imports:write')) restoreUploads();
 }
 
 /** @param {Upload} upload */

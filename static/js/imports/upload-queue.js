@@ -14,13 +14,15 @@ import {
   removeRecord,
   saveRecord,
 } from './upload-records.js';
-import { FILE_CHANGED, fetchOffset, removeFromServer, startTransfer } from './upload-transfer.js';
+import { FILE_CHANGED, LIBRARY_MISSING, fetchOffset, removeFromServer, startTransfer } from './upload-transfer.js';
 
 /** @import { Signal } from '../core/event-bus.js' */
 /** @import { Transfer } from './upload-transfer.js' */
 
 const SPEED_WINDOW_MS = 4_000;
 const SPEED_MIN_SPAN_MS = 300;
+/** What to do about errors after which another attempt would fail, too. @type {Record<string, string>} */
+const HINTS = { [FILE_CHANGED]: t('imports.upload.changed_hint'), [LIBRARY_MISSING]: t('core.part.missing_hint') };
 
 /**
  * - `waiting`: its turn comes after other uploads
@@ -248,7 +250,7 @@ function failOrRenew(upload, error) {
     resumeUpload(upload);
     return;
   }
-  const isBroken = hasStatus(error, 0) && !(error instanceof ApiError && error.code === FILE_CHANGED);
+  const isBroken = error instanceof ApiError && error.status === 0 && !(error.code in HINTS);
   if (isUnauthenticated(error) || (isBroken && currentWho())) renewAndResume(upload, error);
   else fail(upload, error);
 }
@@ -290,7 +292,7 @@ function fail(upload, error) {
   Object.assign(upload, {
     state: 'failed',
     error: messageOf(error),
-    hint: error instanceof ApiError && error.code === FILE_CHANGED ? t('imports.upload.changed_hint') : nextStep(error),
+    hint: (error instanceof ApiError && HINTS[error.code]) || nextStep(error),
     retryable: isRetryable(error),
   });
   uploadChanged.emit(upload);
@@ -304,7 +306,7 @@ function fail(upload, error) {
  */
 const isRetryable = (error) =>
   error instanceof ApiError &&
-  error.code !== FILE_CHANGED &&
+  !(error.code in HINTS) &&
   ([0, 408, 409, 429].includes(error.status) || error.status >= 500);
 
 /**

@@ -12,6 +12,10 @@ const RETRY_DELAYS_MS = [300, 1000, 2000, 3000, ...Array.from({ length: 120 }, (
 /** 0 stands for a broken connection. */
 const PASSING_STATUSES = new Set([0, 408, 423, 500, 502, 503, 504]);
 
+/** Codes of errors that the page itself finds: the file cannot be read any more, or the library cannot be loaded. */
+export const FILE_CHANGED = 'file_changed';
+export const LIBRARY_MISSING = 'library_missing';
+
 /**
  * What happens to a transfer. No event follows `onDone` and `onFailed`, or a call of `stop` or `cancel`.
  * @typedef {object} TransferEvents
@@ -63,7 +67,9 @@ export function startTransfer(file, { fields, url }, events) {
     }
   };
   const start = async () => {
-    const { Upload } = await loadTransferLibrary();
+    const { Upload } = await loadTransferLibrary().catch(() => {
+      throw new ApiError(0, { error: t('core.part.missing'), code: LIBRARY_MISSING });
+    });
     if (hasEnded) return;
     client = new Upload(file, {
       ...(url ? { uploadUrl: url } : { endpoint: ENDPOINT }),
@@ -102,9 +108,6 @@ export function startTransfer(file, { fields, url }, events) {
   const abort = (shouldTerminate) => end(() => client?.abort(shouldTerminate).catch(() => {}));
   return { stop: () => abort(false), cancel: () => abort(true) };
 }
-
-/** The code of the error of a file that cannot be read any more. */
-export const FILE_CHANGED = 'file_changed';
 
 /**
  * Remove an upload that nothing sends from the server. If that fails, the server removes it after a day.
