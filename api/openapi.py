@@ -359,6 +359,9 @@ class Document(ApiBase):
     def _register_error_handlers(self) -> None:
         """Do nothing: api/errors.py registers the error handlers."""
 
+    def _register_responses(self) -> None:
+        """Do nothing: calls name the responses that they give, and making one for every status takes a while."""
+
     def _register_etag_headers(self) -> None:
         """Do nothing: api/products/routes.py describes the ETag headers."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import os
 import shutil
 import tempfile
@@ -28,6 +29,8 @@ os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="acme-tests-")
 
 import config
 from access import throttle
+from api import assets
+from api.assets import Assets
 from database.migrate import upgrade_database
 from importer.pipeline.runner import ImportRunner
 from support.database import TEMPLATE_DATABASE, create_server, execute, find_fast_folder, url_of
@@ -117,12 +120,19 @@ def settings(environment: dict[str, str]) -> config.Settings:
     return config.load(environment)
 
 
+@functools.cache
+def read_assets(folder: Path, *, with_bundle: bool = True) -> Assets:
+    """Read the assets of a folder once for all applications: there are hundreds of files."""
+    return Assets(folder, with_bundle=with_bundle)
+
+
 @pytest.fixture
-def app(settings: config.Settings) -> Iterator[Flask]:
+def app(settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     """The web application, in this process."""
     from app import create_app
     from models import db
 
+    monkeypatch.setattr(assets, "Assets", read_assets)
     application = create_app(settings)
     # A busy machine must not make a bulk change answer before its job has ended.
     runs = application.extensions["bulk_runs"]
