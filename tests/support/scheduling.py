@@ -10,8 +10,14 @@ from xdist.scheduler import LoadScopeScheduling
 
 # There are many browser tests, so they form two groups, which two processes can run.
 BROWSER_GROUPS = 2
-# These files start a server that takes long to start.
-FILES_WITH_A_SERVER = {"test_rabbitmq.py"}
+# Each group shares servers that take long to start.
+GROUPS = {
+    "test_rabbitmq.py": "rabbitmq",
+    "test_s3_faults.py": "s3",
+    "test_s3_imports.py": "s3",
+    "test_storages.py": "s3",
+    "test_tus_clients.py": "s3",
+}
 
 
 class Scheduler(LoadScopeScheduling):  # type: ignore[misc]
@@ -25,7 +31,7 @@ class Scheduler(LoadScopeScheduling):  # type: ignore[misc]
         folder, _, file = nodeid.partition("::")[0].rpartition("/")
         if folder.endswith("browser"):
             return f"browser {zlib.crc32(nodeid.encode()) % BROWSER_GROUPS}"
-        return file if file in FILES_WITH_A_SERVER else nodeid
+        return GROUPS.get(file, nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

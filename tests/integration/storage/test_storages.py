@@ -166,6 +166,7 @@ def test_uploads_that_did_not_end_are_removed_later(seaweedfs: S3Server, credent
     assert count_unfinished(storage) == 0
 
 
+@pytest.mark.parametrize("open_again", ["folder", "seaweedfs"], indirect=True)
 def test_an_upload_and_a_reader_need_little_memory(storage: Storage) -> None:
     block = create_content(BLOCK_BYTES)
     upload = storage.create(NAME)
