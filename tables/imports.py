@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
+from monitoring.context import current_request_id
 from tables.base import ORIGINS, Base, is_one_of
 
 JOB_STATUSES = ("pending", "processing", "awaiting_confirmation", "completed", "failed", "cancelled")
@@ -165,6 +166,8 @@ class ImportJob(Base):
     lease_holder: Mapped[str | None]
     lease_expires_at: Mapped[datetime | None]
     announced_at: Mapped[datetime | None]
+    # The request that last started the job. The reaper's messages have it, too.
+    request_id: Mapped[str | None] = mapped_column(Text, default=current_request_id)
 
     # When the reaper removed the rejects, the duplicates and the samples of the ended job, which are kept for less time
     # than the job.

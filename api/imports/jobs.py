@@ -18,6 +18,7 @@ from api.authentication import client_address, current_actor
 from api.errors import ErrorType
 from api.imports.options import STARTED_BY_MAX_CHARACTERS
 from models import ImportJob, db
+from monitoring.context import current_request_id
 
 log = logging.getLogger(__name__)
 
@@ -45,16 +46,17 @@ def find_job(task_id: str) -> ImportJob:
 
 
 def announce_job(task_id: str) -> None:
-    """Send the message that wakes a worker for a pending job, and record that it was sent.
+    """Send the message that wakes a worker for a pending job, and record whether it was sent.
 
     Call this after the commit, because the worker must find the row. If the message is not sent or gets lost, the
     reaper of a worker finds the job.
     """
-    if not celery_app.wake_import(task_id):
-        return
+    values: dict[str, Any] = {"request_id": current_request_id()}
+    if celery_app.wake_import(task_id):
+        values["announced_at"] = func.clock_timestamp()
     try:
         job = update(ImportJob).where(ImportJob.task_id == uuid.UUID(task_id))
-        db.session.execute(job.values(announced_at=func.clock_timestamp()))
+        db.session.execute(job.values(**values))
         db.session.commit()
     except SQLAlchemyError as error:
         # The job runs all the same. The reaper sends one superfluous message.

@@ -28,6 +28,7 @@ from importer.jobs.missing_limit import MissingProducts
 from importer.jobs.repository import BUMP_REVISION_SQL
 from importer.jobs.retention import Retention
 from models import FINAL_STATUSES
+from monitoring.context import current_request_id
 
 # How long an action waits for the job's row. A worker locks it only while it commits, which may be long on a slow disk.
 LOCK_WAIT_MS = 1000
@@ -100,9 +101,9 @@ DELETE FROM import_changes WHERE job_id = %s AND (cardinality(left_alone) = 0 OR
 """
 FORBID_RETRY_SQL = f"UPDATE import_jobs SET retry_until = NULL, {BUMP_REVISION_SQL} WHERE id = %s"
 CREATE_UNDO_SQL = """
-INSERT INTO import_jobs (task_id, kind, filename, stored_name, file_size, bulk, started_from, started_by, undo_of,
-    total_records)
-SELECT %(task_id)s, 'undo', filename, '', 0, bulk, %(started_from)s, %(started_by)s, j.task_id, (
+INSERT INTO import_jobs (task_id, kind, filename, stored_name, file_size, bulk, started_from, started_by, request_id,
+    undo_of, total_records)
+SELECT %(task_id)s, 'undo', filename, '', 0, bulk, %(started_from)s, %(started_by)s, %(request_id)s, j.task_id, (
     SELECT coalesce(sum(coalesce(
         cardinality(left_alone), cardinality(deleted), deleted_rows,
         coalesce(cardinality(created), 0) + coalesce(cardinality(updated), 0)
@@ -273,7 +274,13 @@ def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) ->
     job = lock_job(cursor, task_id)
     _require_undoable(job)
     undo_task_id = str(uuid.uuid4())
-    values = {"task_id": undo_task_id, "started_from": started_from, "started_by": started_by, "id": job["id"]}
+    values = {
+        "task_id": undo_task_id,
+        "started_from": started_from,
+        "started_by": started_by,
+        "request_id": current_request_id(),
+        "id": job["id"],
+    }
     cursor.execute(CREATE_UNDO_SQL, values)
     (undo_id,) = cursor.fetchone() or (0,)
     cursor.execute(LINK_UNDO_SQL, (undo_task_id, job["id"]))

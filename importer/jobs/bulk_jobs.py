@@ -10,14 +10,15 @@ from psycopg2.extras import Json
 from catalogue.bulk import BulkChange
 from importer.jobs import repository
 from importer.jobs.log_messages import log_message
+from monitoring.context import current_request_id
 
 # A job that the caller works on itself counts as announced. So the reaper sends no message for it before the caller has
 # its lease.
 CREATE_BULK_JOB_SQL = """
 INSERT INTO import_jobs (task_id, kind, filename, stored_name, file_size, bulk, bulk_input, started_from, started_by,
-    announced_at)
+    request_id, announced_at)
 VALUES (%(task_id)s, 'bulk', %(title)s, '', 0, %(bulk)s, %(bulk_input)s, %(started_from)s, %(started_by)s,
-    CASE WHEN %(announced)s THEN clock_timestamp() END)
+    %(request_id)s, CASE WHEN %(announced)s THEN clock_timestamp() END)
 RETURNING id
 """
 
@@ -37,6 +38,7 @@ def create_bulk_job(
         "bulk_input": Json(change.input_json()),
         "started_from": started_from,
         "started_by": started_by,
+        "request_id": current_request_id(),
         "announced": announced,
     }
     cursor.execute(CREATE_BULK_JOB_SQL, values)

@@ -20,6 +20,7 @@ from database.connect import Component, run_until_stopped, transaction
 from database.lease import LEASE_IS_VALID_SQL, holder_has_ended
 from importer.jobs import cleanup
 from importer.jobs.retention import HistoryRetention, Retention
+from monitoring.context import set_request_id
 
 # A pending job is probably waiting in the queue behind others, so its message is only sent again in case it was lost.
 PENDING_REMINDER_SECONDS = 30
@@ -44,6 +45,7 @@ CLAIM_ANNOUNCEMENT_SQL = """
 UPDATE import_jobs SET announced_at = clock_timestamp() WHERE id = (
     SELECT id FROM import_jobs WHERE task_id = %s AND announced_at IS NOT DISTINCT FROM %s FOR UPDATE SKIP LOCKED
 )
+RETURNING request_id
 """
 WITHDRAW_ANNOUNCEMENT_SQL = "UPDATE import_jobs SET announced_at = NULL WHERE task_id = %s"
 RECORD_WORKER_SQL = """
@@ -135,18 +137,26 @@ def wake_orphaned_jobs(connection: Connection, *, wake: Wake) -> None:
         if not lease_is_valid or holder_has_ended(holder)
     ]
     for task_id, announced_at, is_due in orphans[:MAX_ANNOUNCED_ORPHANS]:
-        if is_due and _claim_announcement(connection, task_id, announced_at) and not wake(task_id):
+        if is_due and not _announce(connection, task_id, announced_at, wake):
             with transaction(connection) as cursor:
                 cursor.execute(WITHDRAW_ANNOUNCEMENT_SQL, (task_id,))
             # The broker is unavailable, and each further message would wait until it times out.
             break
 
 
-def _claim_announcement(connection: Connection, task_id: str, announced_at: datetime | None) -> bool:
-    """Record that a message for a job is being sent; return False if another reaper or a worker has the job."""
+def _announce(connection: Connection, task_id: str, announced_at: datetime | None, wake: Wake) -> bool:
+    """Send the message of a job, unless another reaper or a worker has it; return False if the broker refuses it."""
     with transaction(connection) as cursor:
         cursor.execute(CLAIM_ANNOUNCEMENT_SQL, (task_id, announced_at))
-        return bool(cursor.rowcount == 1)
+        claimed = cursor.fetchone()
+    if not claimed:
+        return True
+    (request_id,) = claimed
+    set_request_id(request_id)
+    try:
+        return wake(task_id)
+    finally:
+        set_request_id(None)
 
 
 def record_worker(connection: Connection, worker: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 
 import pytest
+from flask.testing import FlaskClient
 from psycopg2.extensions import connection as Connection
 
+import celery_app
 import config
 from access.retention import AccessRetention
 from database.connect import Component, connected
@@ -14,6 +17,7 @@ from importer.jobs import cleanup, lease, reaper
 from importer.jobs.reaper import Reaper, ReaperSettings
 from importer.jobs.retention import HistoryRetention
 from importer.pipeline.runner import ImportRunner
+from monitoring import context
 from support.bulk import is_waiting_for_lock
 from support.database import execute
 from support.jobs import create_job, read_job
@@ -60,6 +64,26 @@ def test_the_oldest_pending_jobs_are_announced_and_not_again_at_once(
     make_announcements_older(runner.database_url, reaper.PENDING_REMINDER_SECONDS + 1)
     reaper.wake_orphaned_jobs(connection, wake=messages.wake)
     assert messages.sent == 2 * task_ids[: reaper.MAX_ANNOUNCED_ORPHANS]
+
+
+def test_a_message_has_the_id_of_the_request_that_started_its_job(
+    connection: Connection, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celery_app, "wake_import", lambda _: False)
+    client.post("/api/products", json={"sku": "B"})
+    upload = client.post("/api/upload", data={"file": (io.BytesIO(FILE), "a.csv")})
+    body = {"action": "deactivate", "filter": {}}
+    change = client.post("/api/products/bulk", json=body, headers={"Prefer": "respond-async"})
+    assert (upload.status_code, change.status_code) == (202, 202)
+    sent: list[tuple[str, str | None]] = []
+
+    def wake(task_id: str) -> bool:
+        sent.append((task_id, context.current_request_id()))
+        return True
+
+    reaper.wake_orphaned_jobs(connection, wake=wake)
+    assert sent == [(answer.get_json()["task_id"], answer.headers["X-Request-ID"]) for answer in (upload, change)]
+    assert context.current_request_id() is None
 
 
 def test_an_unavailable_broker_is_asked_once_per_round(connection: Connection, runner: ImportRunner) -> None:
