@@ -11,7 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 # There are many browser tests, so they form two groups, which two processes can run.
 BROWSER_GROUPS = 2
 # These files start a server that takes long to start.
-FILES_WITH_A_SERVER = {"test_rabbitmq.py"}
+FILES_WITH_A_SERVER = {"test_cluster.py", "test_rabbitmq.py"}
 
 
 class Scheduler(LoadScopeScheduling):  # type: ignore[misc]
