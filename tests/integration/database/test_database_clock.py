@@ -123,6 +123,12 @@ def test_dates_of_receivers_are_compared_with_it(
     assert response.retry_after == pytest.approx(3600, abs=TOLERANCE_SECONDS)
 
 
+def test_responses_have_its_date(database_hour_ahead: int, client: FlaskClient) -> None:
+    for path in ("/", "/api/products", "/api/openapi.json"):
+        [date] = client.get(path).headers.getlist("Date")
+        assert is_hour_ahead(parsedate_to_datetime(date)), path
+
+
 def test_mails_have_its_date(database_hour_ahead: int, database_url: str) -> None:
     with connected(database_url, Component.WEB):
         message = mail._message("shop@example.com", Mail("a@example.com", "Subject", "Text"))
