@@ -131,6 +131,7 @@ def running_cluster(url: str, brokers: dict[str, RabbitMQNode], storage: S3Serve
         "CHUNK_ROWS": "1000",
         "AUTH": "required",
         "REQUESTS_PER_MINUTE": str(REQUESTS_PER_MINUTE),
+        "TRUSTED_PROXIES": "1",
     }
     with contextlib.ExitStack() as stack:
         proxies, variables = _connect_by_proxies(stack, url, brokers, storage)

@@ -52,7 +52,7 @@ class TcpProxy:
                 threading.Thread(target=self._serve, args=(client, limit), daemon=True).start()
 
     def _serve(self, client: socket.socket, limit: int | None) -> None:
-        with client, self._connect() as server:
+        with client, contextlib.suppress(ConnectionRefusedError), self._connect() as server:
             sending = threading.Thread(target=self._forward, args=(client, server, None, True), daemon=True)
             sending.start()
             self._forward(server, client, limit)
