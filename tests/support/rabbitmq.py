@@ -22,6 +22,8 @@ CONSUMER_TIMEOUT_MS = 5000
 # How often a channel checks its consumer timeout; by default once a minute.
 CHANNEL_TICK_MS = 1000
 STOP_SECONDS = 30
+# Threads of Erlang that have nothing to do wait without using the processor.
+WAIT_IDLY = "+sbwt none +sbwtdcpu none +sbwtdio none"
 COOKIE = ".erlang.cookie"
 
 
@@ -53,6 +55,7 @@ class RabbitMQNode:
         self._environment = {
             "HOME": str(folder),  # For the file with the Erlang cookie.
             "RABBITMQ_NODENAME": name,
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": WAIT_IDLY,
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(distribution_port),
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),

@@ -42,10 +42,11 @@ from webhooks.signing import sign
 SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "20"))
 SOAK_KILLS = int(os.environ.get("SOAK_KILLS", "9"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))
-ROWS = 20_000
+ROWS = 10_000
 SKUS_PER_FILE = 3000
 END_SECONDS = 180
 MAX_UNFINISHED = 3
+UPLOAD_SECONDS = 1
 # Receivers refuse signatures that are older or newer (Standard Webhooks 1.0).
 SIGNATURE_SECONDS = 300
 UNDO_DAYS = 7
@@ -207,7 +208,7 @@ def test_whatever_fails_nothing_is_lost_or_doubled(cluster: Cluster, receiver: R
             if task_id := cluster.upload(chance.choice("ab"), make_file(number)):
                 numbers[task_id] = number
             # Never more than a few at a time, so that the end comes soon after the last upload.
-            while not stopping.wait(0.2):
+            while not stopping.wait(UPLOAD_SECONDS):
                 # One of the faults ends all connections, also this one.
                 with contextlib.suppress(psycopg2.OperationalError):
                     if count_unfinished(cluster.url) < MAX_UNFINISHED:
