@@ -14,6 +14,7 @@ from email.utils import formatdate, make_msgid, parseaddr
 from urllib.parse import unquote, urlsplit
 
 from access.deadline import run_within
+from database import clock
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def _message(mail_from: str, mail: Mail) -> EmailMessage:
     message["From"] = mail_from
     message["To"] = str(Address(addr_spec=mail.to))
     message["Subject"] = mail.subject
-    message["Date"] = formatdate()
+    message["Date"] = formatdate(clock.unix_time())
     message["Message-ID"] = make_msgid(domain=parseaddr(mail_from)[1].rpartition("@")[2])
     # Mail servers should not send "out of office" replies (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
+from database import clock
 from database.connect import Component, connected, log_database_error, transaction
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,6 @@ WITH sums AS (
 SELECT s.minute, s.client, s.requests, coalesce(p.requests, 0)
 FROM sums s LEFT JOIN request_counts p ON p.client = s.client AND p.minute = s.minute - 1
 """
-READ_CLOCK_SQL = "SELECT extract(epoch FROM clock_timestamp())::float"
 # Rows that another process is deleting are left to it.
 DELETE_EXPIRED_SQL = """
 DELETE FROM request_counts r USING (
@@ -67,7 +67,7 @@ class _Count:
     previous: int = 0
 
     def move_to(self, minute: int) -> None:
-        # The clock may go back when the database corrects it: by a moment at the end of a minute, or by far.
+        # The clock may go back when the database corrects it, by a moment or by far.
         if minute > self.minute or minute < self.minute - 1:
             self.previous = self.current if minute == self.minute + 1 else 0
             self.minute, self.current = minute, 0
@@ -77,7 +77,7 @@ class RequestCounts:
     """The counts of a web process, which it shares with the others while there are requests.
 
     `url` is that of the database, `limit` the number of requests per minute. `clock()` returns the seconds since 1970;
-    the database's clock corrects it.
+    all processes must count the same minutes.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class RequestCounts:
         url: str,
         limit: int,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = clock.unix_time,
         max_clients: int = MAX_CLIENTS,
     ) -> None:
         self._url = url
@@ -96,7 +96,6 @@ class RequestCounts:
         self._counts: dict[str, _Count] = {}
         # The requests that other processes do not know yet, by minute and client.
         self._unsent: dict[tuple[int, str], int] = {}
-        self._clock_offset = 0.0
         self._cleaned_minute = 0
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
@@ -111,7 +110,7 @@ class RequestCounts:
     def add(self, client: str) -> int | None:
         """Count a request, or return the seconds after which the client may send one if it has sent too many."""
         with self._lock:
-            minute, elapsed = divmod(self._clock() + self._clock_offset, MINUTE_SECONDS)
+            minute, elapsed = divmod(self._clock(), MINUTE_SECONDS)
             count = self._count_of(client, int(minute))
             if count is None:
                 return None
@@ -123,7 +122,7 @@ class RequestCounts:
     def move(self, source: str, target: str) -> None:
         """Count the last request of a client for another one: the same client under the name that is known now."""
         with self._lock:
-            minute = int((self._clock() + self._clock_offset) // MINUTE_SECONDS)
+            minute = int(self._clock() // MINUTE_SECONDS)
             if count := self._count_of(target, minute):
                 self._record(count, target, 1)
                 if (earlier := self._counts.get(source)) and earlier.minute == minute and earlier.current > 0:
@@ -144,21 +143,18 @@ class RequestCounts:
         keys = sorted(unsent)
         try:
             with transaction(connection) as cursor:
-                cursor.execute(READ_CLOCK_SQL)
-                [now] = cursor.fetchone() or [self._clock()]
                 values = [[minute for minute, _ in keys], [client for _, client in keys], [unsent[key] for key in keys]]
                 cursor.execute(EXCHANGE_SQL, values)
                 sums = cursor.fetchall()
         except Exception:
             with self._lock:
                 # No process needs older counts, and the memory for them must stay bounded.
-                oldest = int((self._clock() + self._clock_offset) // MINUTE_SECONDS) - 1
+                oldest = int(self._clock() // MINUTE_SECONDS) - 1
                 for key, requests in unsent.items():
                     if key[0] >= oldest:
                         self._unsent[key] = self._unsent.get(key, 0) + requests
             raise
         with self._lock:
-            self._clock_offset = now - self._clock()
             for minute, client, current, previous in sums:
                 count = self._counts.get(client)
                 if count is not None and count.minute == minute:
@@ -168,7 +164,7 @@ class RequestCounts:
     def clean(self, connection: Connection) -> None:
         """Forget old clients, and delete the rows that no process needs any more."""
         with self._lock:
-            minute = int((self._clock() + self._clock_offset) // MINUTE_SECONDS)
+            minute = int(self._clock() // MINUTE_SECONDS)
             self._forget(minute - KEEP_MINUTES)
         with transaction(connection) as cursor:
             cursor.execute(DELETE_EXPIRED_SQL, (minute - 1,))
@@ -207,6 +203,7 @@ class RequestCounts:
                 with connected(self._url, Component.REQUEST_COUNTS) as connection:
                     cleaned_at = time.monotonic()
                     while not self._closing.is_set() and (now := time.monotonic()) - idle_since <= IDLE_SECONDS:
+                        clock.refresh(connection)
                         if self._unsent:
                             idle_since = now
                             self.exchange(connection)

@@ -10,11 +10,12 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import ResponseCacheControl
-from werkzeug.http import parse_cache_control_header
+from werkzeug.http import http_date, parse_cache_control_header
 
 from api.errors import belongs_to_api
 from api.host_names import is_loopback, parse_host
 from api.request_ids import REQUEST_ID_HEADER, REQUEST_ID_KEY
+from database import clock
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -67,7 +68,9 @@ def _complete(headers: Headers, environ: WSGIEnvironment) -> Headers:
     """Return the headers of a response together with those that it lacks."""
     given = {name.lower(): value for name, value in headers}
     headers = [
-        *headers,
+        *((name, value) for name, value in headers if name.lower() != "date"),
+        # The server, or Werkzeug for a file, would give the time of this machine (server/dated_response.py).
+        ("Date", http_date(clock.unix_time())),
         *((name, value) for name, value in _security_headers(environ).items() if name.lower() not in given),
     ]
     if request_id := environ.get(REQUEST_ID_KEY):

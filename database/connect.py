@@ -13,6 +13,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from database import clock
 from database.retry import is_conflict
 
 log = logging.getLogger(__name__)
@@ -110,8 +111,9 @@ def connect(
     """Open a connection named after its component, whose session has `SESSION_SETTINGS`.
 
     `url` may name several hosts, as libpq allows; `options` are further ones of libpq. Raises
-    `psycopg2.OperationalError` if no host can be reached; each gets `timeout_seconds`. An `asynchronous` connection is
-    only begun; the caller must wait for it, for each of its statements, and run `session_statement` first.
+    `psycopg2.OperationalError` if no host can be reached; each gets `timeout_seconds`. Each connection also sets
+    `database.clock`. An `asynchronous` one is only begun and does not: the caller must wait for it, for each of its
+    statements, and run `session_statement` first.
     """
     connection: Connection = psycopg2.connect(
         url,
@@ -124,6 +126,7 @@ def connect(
     if not asynchronous:
         try:
             _prepare_session(connection)
+            clock.synchronize(connection)
         except BaseException:
             connection.close()
             raise

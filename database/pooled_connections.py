@@ -19,6 +19,7 @@ from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
+from database import clock
 from monitoring.metrics import POOL_IN_USE
 
 MAX_UNCHECKED_SECONDS = 1
@@ -42,9 +43,11 @@ def check_connections(engine: Engine) -> None:
     def _check(connection: Any, record: Any, _fairy: Any) -> None:
         used_at = record.info.get(USED_AT)
         # A new connection has just answered.
-        if used_at is not None and (time.monotonic() - used_at >= MAX_UNCHECKED_SECONDS or _has_input(connection)):
+        if used_at is not None:
             try:
-                engine.dialect.do_ping(connection)
+                if time.monotonic() - used_at >= MAX_UNCHECKED_SECONDS or _has_input(connection):
+                    engine.dialect.do_ping(connection)
+                clock.refresh(connection)
             except psycopg2.Error:
                 raise InvalidatePoolError from None
         record.info[IN_USE] = True

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from database import clock
+
 PRODUCT_FIELDS = ("id", "sku", "name", "description", "active", "created_at", "updated_at")
 # The columns of a job that its JSON needs. The last ones are not in the JSON: they give the
 # duration, the speed and `step_progress`. Beside them it needs `last_undo` (models.LAST_UNDO_SQL).
@@ -127,6 +129,6 @@ def serialize_import(job: Any) -> dict[str, Any]:
     for name, digits in (("seconds_left", 1), ("current_rows_per_second", None)):
         values[name] = None if values[name] is None else round(values[name], digits)
     # Clients need not compare their clock with that of the server.
-    age_seconds = (datetime.now(UTC) - job.updated_at).total_seconds()
+    age_seconds = (clock.now() - job.updated_at).total_seconds()
     values["seconds_since_update"] = round(max(0.0, age_seconds), 3) if job.status in UNFINISHED_STATUSES else None
     return values

@@ -33,7 +33,8 @@ class FileChannel(filesystem.Channel):
     """
 
     def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:  # type: ignore[override]
-        name = f"{time.time_ns():020}_{uuid.uuid4()}.{queue}.msg"
+        # Only processes of this machine share the folder.
+        name = f"{time.time_ns():020}_{uuid.uuid4()}.{queue}.msg"  # noqa: TID251
         unfinished = Path(self.data_folder_out) / f"{name}.new"
         unfinished.write_text(json.dumps(payload), encoding="utf-8")
         unfinished.rename(Path(self.data_folder_out) / name)

@@ -30,6 +30,7 @@ import config
 from server.admission import Admission, Decision
 from server.client_socket import ClientSocket
 from server.connection import EMPTY_LINE, MAX_BODY_BYTES, Connection, State
+from server.dated_response import use_dated_responses
 from server.pacing import Memory, PaceLimits, ResponseMemory, TooSlowError
 from server.refusals import HEAD_TOO_LARGE, NOT_HTTP, OVERLOADED, TOO_MANY_UPLOADS, TOO_SLOW, Refusal
 from server.request_classes import RequestClass, RequestClasses
@@ -85,6 +86,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
         self._refusals = HTTP_REFUSED
         logging.getLogger("gunicorn.error").addHandler(ErrorCounter())
+        use_dated_responses()
         super().init_process()
 
     def get_thread_pool(self) -> ThreadPoolExecutor:

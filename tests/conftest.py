@@ -33,10 +33,17 @@ from api import assets
 from api.assets import Assets
 from database.migrate import upgrade_database
 from importer.pipeline.runner import ImportRunner
-from support.database import TEMPLATE_DATABASE, create_server, execute, find_fast_folder, url_of
+from support.database import (
+    TEMPLATE_DATABASE,
+    create_server,
+    execute,
+    find_fast_folder,
+    temporary_database,
+    url_of,
+)
 from support.jobs import create_runner
 from support.prerequisites import skip_or_fail
-from support.processes import Processes, find_free_ports, run_program
+from support.processes import Processes, create_environment, find_free_ports, run_program
 from support.rabbitmq import RABBITMQ_URL, create_broker_connection
 
 # Hypothesis must not fail a slow example, because the machine may be busy.
@@ -51,6 +58,7 @@ atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 pytest_plugins = [
     "support.browser_contexts",
     "support.browser",
+    "support.clock_fixtures",
     "support.garbage",
     "support.network_guard",
     "support.scheduling",
@@ -94,24 +102,14 @@ def database_cursor(server_url: str) -> Iterator[Cursor]:
 @pytest.fixture
 def database_url(server_url: str, database_cursor: Cursor) -> Iterator[str]:
     """The URL of a database that only this test uses."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    database_cursor.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE} STRATEGY file_copy")
-    yield url_of(server_url, name)
-    database_cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with temporary_database(server_url, database_cursor) as url:
+        yield url
 
 
 @pytest.fixture
 def environment(database_url: str, tmp_path: Path) -> dict[str, str]:
     """The environment variables of the test's processes; change them before the first process starts."""
-    return {
-        "DATABASE_URL": database_url,
-        "DATA_DIR": str(tmp_path / "data"),
-        "UPLOAD_DIR": str(tmp_path / "uploads"),
-        "SECRET_KEY": "a key for tests",
-        "LEASE_SECONDS": "4",
-        "SWEEP_SECONDS": "1",
-        "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
-    }
+    return create_environment(database_url, tmp_path)
 
 
 @pytest.fixture

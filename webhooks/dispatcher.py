@@ -25,6 +25,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 import config
+from database import clock
 from database.connect import Component, connected, reconnect_until_stopped
 from database.listen import Listener
 from monitoring import logs, sentry
@@ -159,6 +160,8 @@ class Dispatcher:
             for worker in self._workers.values():
                 worker.needs_deliveries = True
             while not self._stopping.is_set():
+                # Requests are signed with the time.
+                clock.refresh(connection)
                 self._retire_closed()
                 self._release_retired(cursor)
                 self._acquire_leases(cursor)

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from pathlib import Path
@@ -23,6 +23,7 @@ import urllib3.exceptions
 from urllib3 import HTTPHeaderDict
 from urllib3.util import parse_url
 
+from database import clock
 from webhooks.http_client import Connection, Exchange, ResponseTooLong, Unreachable, create_connection
 from webhooks.ssrf_guard import ForbiddenAddress, Networks, check_url
 
@@ -297,7 +298,7 @@ def _parse_retry_after(value: str | None) -> float | None:
         return None
     if retry_at.tzinfo is None:
         retry_at = retry_at.replace(tzinfo=UTC)
-    return max(0.0, (retry_at - datetime.now(UTC)).total_seconds())
+    return max(0.0, (retry_at - clock.now()).total_seconds())
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

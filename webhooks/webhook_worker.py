@@ -8,8 +8,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime
 
+from database import clock
 from monitoring.context import set_request_id
 from webhooks.outbox import Attempt, Delivery, Receiver
 from webhooks.retry_policy import decide
@@ -211,7 +211,8 @@ class WebhookWorker:
 
     def _attempt(self, sender: Sender, delivery: Delivery) -> Attempt:
         receiver = self.receiver
-        at = datetime.now(UTC)
+        # Receivers refuse what is signed too long ago or in the future.
+        at = clock.now()
         headers: dict[str, str] = {}
         set_request_id(delivery.request_id)
         try:

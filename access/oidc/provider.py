@@ -23,11 +23,12 @@ from joserfc.jwk import KeySet
 from access.oidc import transport
 from access.oidc.attempts import Started
 from access.oidc.errors import InvalidAnswer, ProviderMisconfigured, ProviderUnreachable
+from database import clock
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 CACHE_SECONDS = 3600
-# The clocks of the provider and of this server may differ by so much.
+# The clocks of the provider and of the database may differ by so much.
 LEEWAY_SECONDS = 60
 # Signatures that only the provider can make. HS256 would turn the client's secret into a key, `none` needs no key.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
@@ -148,7 +149,11 @@ class Provider:
             if not any(item in expected for item in values):
                 raise ProviderMisconfigured(f"the ID token has the {name} {value!r} instead of {expected[0]!r}")
         registry = jwt.JWTClaimsRegistry(
-            leeway=LEEWAY_SECONDS, exp={"essential": True}, iat={"essential": True}, sub={"essential": True}
+            now=int(clock.unix_time()),
+            leeway=LEEWAY_SECONDS,
+            exp={"essential": True},
+            iat={"essential": True},
+            sub={"essential": True},
         )
         try:
             registry.validate(claims)

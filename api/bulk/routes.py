@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import Response, current_app, jsonify, request
@@ -28,6 +28,7 @@ from api.openapi import INVALID_PARAMETER, Blueprint
 from api.products.changes import require_known_changes
 from catalogue.bulk import ACTIONS, BulkChange
 from catalogue.filters import Filter
+from database import clock
 from database.running_imports import find_running_import
 from database.serializers import format_timestamp, serialize_import
 from database.statement_timeout import allow_long_statements
@@ -144,7 +145,7 @@ def _count(change: BulkChange) -> tuple[Response, int]:
     """Return what a bulk change would do, and until when it could be undone."""
     found, changed = change.count(_cursor())
     days = current_app.config["SETTINGS"].undo_days
-    undo_until = format_timestamp(datetime.now(UTC) + timedelta(days=days)) if days else None
+    undo_until = format_timestamp(clock.now() + timedelta(days=days)) if days else None
     return jsonify(message=change.describe_plan(found, changed), count=changed, found=found, undo_until=undo_until), 200
 
 

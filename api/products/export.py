@@ -9,7 +9,7 @@ import ssl
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import psycopg2
@@ -33,6 +33,7 @@ from api.schemas import RequestSchema
 from catalogue.export import Client, ClientDisconnected, Export, ExportLimits, ExportPool, exceeds
 from catalogue.filters import Filter
 from catalogue.selection import Selection, selected_ids
+from database import clock
 from database.connect import Component, connect
 from models import db
 
@@ -103,7 +104,7 @@ class ExportBodySchema(RequestSchema):
 
 
 def _export_request(selection: Selection, *, guard: bool = False, **options: Any) -> ExportRequest:
-    return ExportRequest(selection, guard=guard, **{"date": datetime.now(UTC).date(), **options})
+    return ExportRequest(selection, guard=guard, **{"date": clock.now().date(), **options})
 
 
 @blueprint.record_once

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from flask import Response, jsonify
@@ -26,6 +26,7 @@ from api.webhooks.delivery_schemas import (
     ResendResultSchema,
 )
 from api.webhooks.lookup import WEBHOOK_ID, WEBHOOK_NOT_FOUND, driver_cursor, find_webhook
+from database import clock
 from database.serializers import format_timestamp
 from models import Webhook, db
 from webhooks import resend
@@ -91,7 +92,7 @@ def resend_deliveries(body: Resend, webhook_id: int) -> tuple[Response, int]:
             return resend.restart_chosen(cursor, webhook_id, ids, after)
     else:
         find_webhook(webhook_id)
-        filter = replace(body.filter, until=body.filter.until or datetime.now(UTC))
+        filter = replace(body.filter, until=body.filter.until or clock.now())
         selected = {"filter": body.filter.to_json()}
         with driver_cursor() as cursor:
             limited, searched_since = limit_search(cursor, webhook_id, filter)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from typing import Any
 
@@ -16,6 +15,7 @@ from api.openapi import JSON, Blueprint
 from api.products.schemas import EXAMPLE_PRODUCT
 from api.webhooks.lookup import WEBHOOK_ID, WEBHOOK_NOT_FOUND, find_webhook
 from api.webhooks.schemas import WebhookTestSchema
+from database import clock
 from models import Webhook, db
 from monitoring.context import current_request_id
 from webhooks import signing
@@ -61,7 +61,7 @@ def send_test_request(webhook_id: int) -> Response:
         raise NOT_MARKED_AS_TEST.exception()
     data = current_app.json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     secrets = [webhook.secret, webhook.previous_secret if webhook.has_previous_secret else None]
-    headers = signing.sign_headers(filter(None, secrets), f"test_{uuid.uuid4().hex}", int(time.time()), data)
+    headers = signing.sign_headers(filter(None, secrets), f"test_{uuid.uuid4().hex}", int(clock.unix_time()), data)
     headers |= signing.request_id_header(current_request_id())
     url = webhook.url
     record("webhook.tested", Target("webhook", webhook_id, url))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 
 from psycopg2.extensions import connection as Connection
 
@@ -56,14 +55,16 @@ class StoredFileReaper(threading.Thread):
     def _delete_until_stopped(self, connection: Connection) -> None:
         while not self._stopping.is_set():
             try:
-                delete_expired_files(connection, self._storage, time.time())
+                delete_expired_files(connection, self._storage, self._storage.now())
             except OSError as error:
                 log.warning("Expired files will be deleted later: %s", error)
             self._stopping.wait(INTERVAL_SECONDS)
 
 
 def delete_expired_files(connection: Connection, storage: Storage, now: float) -> None:
-    """Delete the files of jobs that can no longer be retried, and stale files without a job; `now` in Unix seconds.
+    """Delete the files of jobs that can no longer be retried, and stale files without a job.
+
+    `now` is the time of the storage, in Unix seconds: clocks of other machines would say nothing about its files.
 
     Uploads that can be resumed keep what they have stored until they expire.
     """

@@ -9,6 +9,7 @@ import io
 import logging
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -154,6 +155,11 @@ class FolderStorage:
 
     def check(self) -> None:
         """Do nothing: `config.make_folder` checks the folder."""
+
+    def now(self) -> float:
+        """Return the time that a new file gets. Of a shared folder, that is often the time of the file server."""
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            return os.fstat(file.fileno()).st_mtime
 
     def require_space(self, size: int) -> None:
         """Raise an `OSError` if a file of this size would use the reserve of the disk."""

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
+from database import clock
 from importer.storage.s3_reader import RangeReader
 from importer.storage.storage import (
     Hasher,
@@ -219,7 +221,7 @@ class S3Storage:
     def check(self) -> None:
         """Raise `UnusableStorage` if there is no such bucket, or no permission to use it."""
         try:
-            self._call(lambda: self.client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1))
+            self._list_one()
         except StorageUnavailable as error:
             cause = error.__cause__
             if isinstance(cause, (NoCredentialsError, PartialCredentialsError)):
@@ -230,6 +232,14 @@ class S3Storage:
             raise
         except FileNotFoundError:
             raise UnusableStorage(f"there is no bucket {self._bucket!r}: create it, or name another one") from None
+
+    def _list_one(self) -> Any:
+        return self._call(lambda: self.client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1))
+
+    def now(self) -> float:
+        """Return the time of the service, which its answers have in their header `Date`."""
+        date = self._list_one()["ResponseMetadata"]["HTTPHeaders"].get("date")
+        return parsedate_to_datetime(date).timestamp() if date else clock.unix_time()
 
     def require_space(self, size: int) -> None:
         """Do nothing: a service does not say how much space it has."""

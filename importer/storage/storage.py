@@ -113,6 +113,9 @@ class Storage(Protocol):
     def check(self) -> None:
         """Raise `UnusableStorage` if the settings of the storage are wrong."""
 
+    def now(self) -> float:
+        """Return the time, in Unix seconds, by the clock that gives files their times."""
+
     def require_space(self, size: int) -> None:
         """Raise an `OSError` with one of the numbers in `FULL` if a file of this size does not fit, as far as known."""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import psycopg2
+from psycopg2.extensions import cursor as Cursor
 
 from embedded.postgres import EmbeddedPostgres
 
@@ -41,6 +44,15 @@ def url_of(server_url: str, database: str) -> str:
     """Return the URL of another database on the same server."""
     head, _, query = server_url.partition("?")
     return f"{head.rpartition('/')[0]}/{database}" + (f"?{query}" if query else "")
+
+
+@contextlib.contextmanager
+def temporary_database(server_url: str, cursor: Cursor) -> Iterator[str]:
+    """Create a database with the tables of the product, and drop it at the end; `cursor` is one of the server."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    cursor.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE} STRATEGY file_copy")
+    yield url_of(server_url, name)
+    cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def execute(url: str, statement: str, values: Any = None) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""Processes on several "machines": each has its own host name, process ids and folders."""
+"""Processes on several "machines": each has its own host name, process ids, folders and wall clock."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from support.paths import ROOT
 from support.prerequisites import skip_or_fail
+from support.shifted_clock import shift_clock
 
 # A host name and process ids of its own. If `unshare` is killed, so is what it started.
 NAMESPACES = ("unshare", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child=KILL")
@@ -25,10 +26,12 @@ STOP_SECONDS = 20
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine with its folders."""
+    """A machine with its folders. Its clock is wrong by `clock_seconds`, and `variables` are set on it."""
 
     name: str
     folder: Path
+    clock_seconds: int = 0
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def start(self, environment: Mapping[str, str], *arguments: str) -> Node:
         """Start `python arguments…` on this machine."""
@@ -36,7 +39,8 @@ class Machine:
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make processes live on this machine."""
-        return {"UPLOAD_DIR": str(self.folder / "uploads"), "DATA_DIR": str(self.folder / "data")}
+        folders = {"UPLOAD_DIR": str(self.folder / "uploads"), "DATA_DIR": str(self.folder / "data")}
+        return {**folders, **shift_clock(self.clock_seconds), **self.variables}
 
 
 class Node:

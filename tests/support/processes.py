@@ -24,6 +24,19 @@ REQUEST_SECONDS = 10
 Process = subprocess.Popen[bytes] | forked_processes.ForkedProcess
 
 
+def create_environment(database_url: str, folder: Path) -> dict[str, str]:
+    """Return the variables of processes that use a database and keep their files in `folder`."""
+    return {
+        "DATABASE_URL": database_url,
+        "DATA_DIR": str(folder / "data"),
+        "UPLOAD_DIR": str(folder / "uploads"),
+        "SECRET_KEY": "a key for tests",
+        "LEASE_SECONDS": "4",
+        "SWEEP_SECONDS": "1",
+        "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+    }
+
+
 @dataclass
 class Processes:
     """The processes of one test. They get the variables in `environment`, and `log` collects their output."""

@@ -22,6 +22,8 @@ CONSUMER_TIMEOUT_MS = 5000
 # How often a channel checks its consumer timeout; by default once a minute.
 CHANNEL_TICK_MS = 1000
 STOP_SECONDS = 30
+# Threads of Erlang that have nothing to do wait without using the processor.
+WAIT_IDLY = "+sbwt none +sbwtdcpu none +sbwtdio none"
 COOKIE = ".erlang.cookie"
 
 
@@ -31,20 +33,30 @@ def create_broker_connection(url: str) -> Any:
 
 
 class RabbitMQNode:
-    """A RabbitMQ node on its own ports, with its data in `folder` and a consumer timeout of CONSUMER_TIMEOUT_MS."""
+    """A RabbitMQ node on its own ports, with its data in `folder` and a consumer timeout of CONSUMER_TIMEOUT_MS.
 
-    def __init__(self, folder: Path) -> None:
-        self._port, distribution_port = find_free_ports(2)
-        (folder / "rabbitmq.conf").write_text(
-            f"listeners.tcp.default = 127.0.0.1:{self._port}\nconsumer_timeout = {CONSUMER_TIMEOUT_MS}\n"
-        )
+    With `first` it joins the cluster of that node, which must run, when it starts for the first time.
+    """
+
+    def __init__(self, folder: Path, *, first: RabbitMQNode | None = None) -> None:
+        self._folder = folder
+        self.port, distribution_port = find_free_ports(2)
+        name = f"test{self.port}@localhost"
+        lines = [f"listeners.tcp.default = 127.0.0.1:{self.port}", f"consumer_timeout = {CONSUMER_TIMEOUT_MS}"]
+        if first is not None:
+            lines.append("cluster_formation.peer_discovery_backend = classic_config")
+            for number, member in enumerate((first.name, name), start=1):
+                lines.append(f"cluster_formation.classic_config.nodes.{number} = {member}")
+            (folder / COOKIE).write_bytes((first._folder / COOKIE).read_bytes())
+            (folder / COOKIE).chmod(0o400)
+        (folder / "rabbitmq.conf").write_text("".join(f"{line}\n" for line in lines))
         (folder / "advanced.config").write_text(f"[{{rabbit, [{{channel_tick_interval, {CHANNEL_TICK_MS}}}]}}].\n")
         (folder / "plugins").write_text("[].\n")
-        self._folder = folder
         self._environment = {
             "HOME": str(folder),  # For the file with the Erlang cookie.
-            "RABBITMQ_NODENAME": f"test{self._port}@localhost",
-            "RABBITMQ_NODE_PORT": str(self._port),
+            "RABBITMQ_NODENAME": name,
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": WAIT_IDLY,
+            "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(distribution_port),
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
@@ -63,18 +75,6 @@ class RabbitMQNode:
     def name(self) -> str:
         """The name of the node."""
         return self._environment["RABBITMQ_NODENAME"]
-
-    def share_cookie(self, other: RabbitMQNode) -> None:
-        """Use the Erlang cookie of another node, so that both can form a cluster; call this before the first start."""
-        target = self._folder / COOKIE
-        target.write_bytes((other._folder / COOKIE).read_bytes())
-        target.chmod(0o400)
-
-    def join(self, other: RabbitMQNode) -> None:
-        """Join the cluster of another node."""
-        for arguments in (("stop_app",), ("reset",), ("join_cluster", other.name), ("start_app",)):
-            self.control(*arguments)
-        wait_for("the RabbitMQ node is back", self._answers)
 
     def start(self) -> None:
         """Start the node and wait until it accepts connections."""
@@ -107,7 +107,7 @@ class RabbitMQNode:
 
     def url(self, virtual_host: str) -> str:
         """Return the URL of a virtual host; "" is the default one."""
-        return f"amqp://guest:guest@127.0.0.1:{self._port}/{virtual_host}"
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/{virtual_host}"
 
 
 def find_rabbitmq_program(name: str) -> str:

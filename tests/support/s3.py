@@ -24,9 +24,10 @@ REQUEST_SECONDS = 5
 
 @dataclass(frozen=True)
 class S3Server:
-    """An S3-compatible server on this machine."""
+    """An S3-compatible server on this machine, which runs in a process of its own."""
 
     endpoint_url: str
+    pid: int | None = None
 
     def environment(self, url: str) -> dict[str, str]:
         """Return the settings of a product whose uploaded files are at this `s3://` URL."""
@@ -63,8 +64,8 @@ def running_moto(folder: Path) -> Iterator[S3Server]:
     """Run a moto server in a process of its own."""
     (port,) = find_free_ports(1)
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with _running(command, folder / "moto.log"):
-        yield _await(S3Server(f"http://127.0.0.1:{port}"))
+    with _running(command, folder / "moto.log") as pid:
+        yield _await(S3Server(f"http://127.0.0.1:{port}", pid))
 
 
 @contextlib.contextmanager
@@ -78,11 +79,11 @@ def running_seaweedfs(folder: Path) -> Iterator[S3Server]:
 
 
 @contextlib.contextmanager
-def _running(command: list[str], log_file: Path) -> Iterator[None]:
+def _running(command: list[str], log_file: Path) -> Iterator[int]:
     with log_file.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            yield
+            yield process.pid
         finally:
             process.kill()
             process.wait()

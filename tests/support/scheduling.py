@@ -12,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 BROWSER_GROUPS = 2
 # Each group shares servers that take long to start.
 GROUPS = {
+    "test_cluster.py": "cluster",
     "test_rabbitmq.py": "rabbitmq",
     "test_s3_faults.py": "s3",
     "test_s3_imports.py": "s3",

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 BLOCK_BYTES = 65_536
 # The state of a connection in `tcp_info` of Linux.
@@ -14,18 +15,20 @@ ESTABLISHED = 1
 
 
 class TcpProxy:
-    """Forwards connections to a port of this machine.
+    """Forwards connections to a port of this machine, or to a Unix socket.
 
     `cut_after` decides for each new connection after how many bytes of the server it breaks; None means never. While
-    `stall_after` is set, a connection forwards that many bytes of its client, and the rest once it is None.
+    `stall_after` is set, a connection forwards that many bytes of its client, and the rest once it is None. While
+    `is_cut_off` is true, nothing arrives in either direction and no connection ends, as if a cable was pulled out.
     """
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target: int | Path) -> None:
         self.cut_after: Callable[[int], int | None] = lambda _number: None
         self.connections = 0
         self.is_down = False
+        self.is_cut_off = False
         self.stall_after: int | None = None
-        self._target_port = target_port
+        self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -49,11 +52,18 @@ class TcpProxy:
                 threading.Thread(target=self._serve, args=(client, limit), daemon=True).start()
 
     def _serve(self, client: socket.socket, limit: int | None) -> None:
-        with client, socket.create_connection(("127.0.0.1", self._target_port)) as server:
+        with client, contextlib.suppress(ConnectionRefusedError), self._connect() as server:
             sending = threading.Thread(target=self._forward, args=(client, server, None, True), daemon=True)
             sending.start()
             self._forward(server, client, limit)
             sending.join()
+
+    def _connect(self) -> socket.socket:
+        if isinstance(self._target, int):
+            return socket.create_connection(("127.0.0.1", self._target))
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(str(self._target))
+        return server
 
     def _forward(
         self, source: socket.socket, target: socket.socket, limit: int | None, is_client: bool = False
@@ -61,7 +71,7 @@ class TcpProxy:
         forwarded = 0
         with contextlib.suppress(OSError):
             while data := source.recv(BLOCK_BYTES):
-                while is_client and self._is_stalled(forwarded) and not self.is_down:
+                while (self.is_cut_off or (is_client and self._is_stalled(forwarded))) and not self.is_down:
                     if not _is_open(source):
                         raise ConnectionResetError
                     time.sleep(0.01)
@@ -86,9 +96,9 @@ def _is_open(connection: socket.socket) -> bool:
 
 
 @contextlib.contextmanager
-def running_proxy(target_port: int) -> Iterator[TcpProxy]:
-    """Run a proxy in front of a port."""
-    proxy = TcpProxy(target_port)
+def running_proxy(target: int | Path) -> Iterator[TcpProxy]:
+    """Run a proxy in front of a port or a Unix socket."""
+    proxy = TcpProxy(target)
     try:
         yield proxy
     finally:

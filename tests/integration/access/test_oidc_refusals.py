@@ -72,6 +72,16 @@ def test_an_id_token_that_is_not_for_this_sign_in_is_refused(
     assert read_outcomes(database_url) == [("failed", code)]
 
 
+def test_the_time_of_an_id_token_is_that_of_the_database(
+    database_hour_ahead: int, client: FlaskClient, provider: FakeProvider
+) -> None:
+    now = int(time.time())
+    provider.claims = {"exp": now + 300}
+    assert_failed(sign_in(client, provider), "oidc_invalid_answer")
+    provider.claims = {"iat": now + database_hour_ahead, "exp": now + database_hour_ahead + 300}
+    assert_signed_in(client, sign_in(client, provider))
+
+
 def test_a_token_that_another_key_signed_is_refused(client: FlaskClient, provider: FakeProvider) -> None:
     own = provider.signing_key
     forged = RSAKey.generate_key(2048, parameters={"kid": own.kid})
