@@ -187,7 +187,7 @@ def start_soft_shutdown_on_sigterm(**_: Any) -> None:
 
     def end(*_: object) -> None:
         # Celery sends `worker_shutting_down` only after the soft shutdown.
-        hand_over.request()
+        _begin_to_end()
         signal.raise_signal(signal.SIGQUIT)
 
     platforms.signals["SIGTERM"] = end
@@ -199,14 +199,20 @@ def stop_companions(**_: Any) -> None:
 
     A cold shutdown leaves no later chance to wait.
     """
-    # After Ctrl-C, Celery waits for its tasks without a limit.
+    _begin_to_end()
+    for companion in companions:
+        companion.stop()
+    _join(Reaper, REAPER_STOP_SECONDS)
+
+
+def _begin_to_end() -> None:
+    """Ask the runs to stop, and make sure that this process ends. Later calls do nothing."""
+    if hand_over.is_requested:
+        return
     hand_over.request()
     watchdog = threading.Timer(MAX_SHUTDOWN_SECONDS, _end_now)
     watchdog.daemon = True
     watchdog.start()
-    for companion in companions:
-        companion.stop()
-    _join(Reaper, REAPER_STOP_SECONDS)
 
 
 def _end_now() -> None:
