@@ -138,7 +138,7 @@ def end_delays(url: str) -> None:
 def read_names(url: str, prefix: str) -> Counter[str]:
     """Return how many products with this prefix have which version in their name."""
     statement = "SELECT split_part(name, ' ', 1), count(*) FROM products WHERE sku LIKE %s GROUP BY 1"
-    return Counter(dict(execute(url, statement, [f"{prefix}-%"])))  # type: ignore[arg-type]
+    return Counter(dict(execute(url, statement, [f"{prefix}-%"])))
 
 
 def test_the_previous_version_and_this_one_work_side_by_side(
