@@ -93,6 +93,14 @@ class Application(Flask):
     json_provider_class = JsonProvider
     session_interface = NoSessions()
 
+    def begin_to_stop(self) -> None:
+        """End the streams and interrupt the resumable uploads; their clients go on with another process.
+
+        The web server calls this when a signal stops it. Other requests have a few seconds to end.
+        """
+        self.extensions["streams"].stop()
+        self.extensions["running_uploads"].stop()
+
 
 def create_app(settings: config.Settings | None = None) -> Flask:
     """Update the tables of the database, if MIGRATE_ON_START says so, and return the web application.

@@ -8,12 +8,11 @@ message is lost anyway, a reaper finds its job; every worker runs a reaper.
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 from typing import Any, ClassVar
 
-from celery import Celery, platforms
-from celery.signals import import_modules, setup_logging, worker_ready
+from celery import Celery
+from celery.signals import import_modules, setup_logging
 from celery.worker.consumer import Consumer
 from kombu import Exchange, Queue  # type: ignore[attr-defined]
 
@@ -34,6 +33,7 @@ CONFIRM_TIMEOUT_SECONDS = 5
 CONNECT_TIMEOUT_SECONDS = 4
 # Short, because an upload waits this long if the broker is unavailable.
 PUBLISH_RETRY_POLICY: dict[str, Any] = {"max_retries": 1, "interval_start": 0.2}
+# A worker that has a task waits for so long before it ends the task. Within this time, a task hands its job over.
 SOFT_SHUTDOWN_SECONDS = 8
 LOST_WORKER_WAIT_SECONDS = 1
 
@@ -154,15 +154,6 @@ def configure_logs(loglevel: int, logfile: str | None, **_: Any) -> None:
 
         # Celery prints these sentences about its shutdown as they are.
         worker.safe_say = lambda message, *_: log.info("%s", str(message).strip())
-
-
-@worker_ready.connect  # type: ignore[untyped-decorator]
-def start_soft_shutdown_on_sigterm(**_: Any) -> None:
-    """Make SIGTERM, which deployments send, start a soft shutdown.
-
-    Celery has the switch REMAP_SIGTERM for this, but `celery -A celery_app` reads it before it loads this module.
-    """
-    platforms.signals["SIGTERM"] = lambda *_: signal.raise_signal(signal.SIGQUIT)
 
 
 try:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 from wsgiref.simple_server import WSGIServer
 
+from celery import platforms
 from celery.signals import (
     task_postrun,
     task_prerun,
@@ -34,6 +37,7 @@ from database.migrate import (
     upgrade_database,
     wait_for_migrations,
 )
+from importer.jobs.hand_over import HandOver
 from importer.jobs.reaper import Reaper, ReaperSettings
 from importer.jobs.retention import HistoryRetention, Retention
 from importer.jobs.stored_files import StoredFileReaper
@@ -58,6 +62,8 @@ history = HistoryRetention(settings.history_days, settings.reject_days, settings
 Companion = Reaper | StoredFileReaper | SearchIndexBuilder | DispatcherProcess
 # The threads that this worker has started.
 companions: list[Companion] = []
+# The processes of the pool, which are forked later, share it.
+hand_over = HandOver()
 # The server of its metrics, if METRICS_PORT is set.
 metrics_servers: list[WSGIServer] = []
 
@@ -66,7 +72,8 @@ metrics_servers: list[WSGIServer] = []
 def run_import(task_id: str) -> None:
     """Work on the job `task_id`. Several tasks for the same job are harmless, even at the same time."""
     try:
-        must_continue = ImportRunner.from_settings(settings).run(task_id)
+        runner = replace(ImportRunner.from_settings(settings), hand_over=hand_over)
+        must_continue = hand_over.is_requested or runner.run(task_id)
     except MemoryError:
         # Celery raises the MemoryError of a task once more in the worker's main process, which ends that process.
         raise RuntimeError(f"Job {task_id}: out of memory; it is repeated when its lease expires") from None
@@ -171,18 +178,41 @@ def start_threads(sender: Any, **_: Any) -> None:
     _start(SearchIndexBuilder(url, pooled=settings.transaction_pooler))
 
 
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def start_soft_shutdown_on_sigterm(**_: Any) -> None:
+    """Make SIGTERM, which deployments send, hand the jobs over to other workers and start a soft shutdown.
+
+    Celery has the switch REMAP_SIGTERM for the latter, but `celery -A celery_app` reads it before it loads this module.
+    """
+
+    def end(*_: object) -> None:
+        # Celery sends `worker_shutting_down` only after the soft shutdown.
+        _begin_to_end()
+        signal.raise_signal(signal.SIGQUIT)
+
+    platforms.signals["SIGTERM"] = end
+
+
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def stop_companions(**_: Any) -> None:
     """Tell all companions to stop, and wait for the reaper, which removes this worker from the table of workers.
 
     A cold shutdown leaves no later chance to wait.
     """
-    watchdog = threading.Timer(MAX_SHUTDOWN_SECONDS, _end_now)
-    watchdog.daemon = True
-    watchdog.start()
+    _begin_to_end()
     for companion in companions:
         companion.stop()
     _join(Reaper, REAPER_STOP_SECONDS)
+
+
+def _begin_to_end() -> None:
+    """Ask the runs to stop, and make sure that this process ends. Later calls do nothing."""
+    if hand_over.is_requested:
+        return
+    hand_over.request()
+    watchdog = threading.Timer(MAX_SHUTDOWN_SECONDS, _end_now)
+    watchdog.daemon = True
+    watchdog.start()
 
 
 def _end_now() -> None:

@@ -250,6 +250,7 @@ class StreamHub:
         STREAMS_LIMIT.set(max_streams)
         self._listen = listen
         self._lock = threading.Lock()
+        self._is_stopping = False
         self._subscriptions: dict[Subscription, Actor] = {}
         self._subscriptions_by_topic: defaultdict[int, set[Subscription]] = defaultdict(set)
         self._thread: threading.Thread | None = None
@@ -278,7 +279,7 @@ class StreamHub:
         connected.
         """
         with self._lock:
-            if len(self._subscriptions) >= self._max_streams:
+            if self._is_stopping or len(self._subscriptions) >= self._max_streams:
                 return False
             self._subscriptions[subscription] = actor
             STREAMS.inc()
@@ -305,6 +306,14 @@ class StreamHub:
     def streams(self) -> int:
         """The number of subscriptions."""
         return len(self._subscriptions)
+
+    def stop(self) -> None:
+        """End all streams, because the process ends, and accept no others. Browsers connect to another process."""
+        with self._lock:
+            self._is_stopping = True
+            subscriptions = list(self._subscriptions)
+        for subscription in subscriptions:
+            subscription.end()
 
     def _run(self) -> None:
         """Feed the subscriptions until there are none, on a new connection after each failure."""

@@ -79,4 +79,4 @@ class LeaseLost(Exception):
 
 
 class Interrupted(Exception):
-    """The import stopped between two transactions and continues with the next message."""
+    """The job stopped between two transactions and continues with another message."""

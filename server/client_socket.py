@@ -37,6 +37,8 @@ class ClientSocket(socket.socket):
         super().__init__(fileno=descriptor)
         self.limits = limits
         self.keeps_rest = False
+        # The path of the request that runs, which gunicorn does not know when it cannot parse the request.
+        self.request_path = ""
         self.has_failed = False
         self._outbox: deque[memoryview] = deque()
         self._outbox_bytes = 0

@@ -74,6 +74,11 @@ class Connection(TConn):  # type: ignore[misc]
         """The method of the request; GET until the head has arrived."""
         return self.head.method if self.head else "GET"
 
+    @property
+    def path(self) -> str:
+        """The path of the request; empty until the head has arrived."""
+        return self.head.path if self.head else ""
+
     def receive(self, data: bytes) -> Refusal | None:
         """Append bytes to the request; return a refusal if the process keeps too many bytes already.
 
@@ -118,6 +123,7 @@ class Connection(TConn):  # type: ignore[misc]
             self.parser = http.get_parser(self.cfg, BodySource(self.sock), self.client)
             self.parser.unreader.max_body_chunk = MAX_RECEIVED_BYTES
         self.initialized = True
+        self.plain_socket.request_path = self.path
         self.parser.unreader.unread(bytes(self._buffer))
         self._drop_buffer()
 

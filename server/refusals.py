@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
@@ -18,6 +19,9 @@ SECURITY_HEADERS = (
     f"Permissions-Policy: {', '.join(f'{feature}=()' for feature in UNUSED_FEATURES)}",
     "Cross-Origin-Resource-Policy: same-origin",
 )
+# The protocol tus wants its version in every response (api/imports/tus.py).
+TUS_PATH_RE = re.compile(r"/api/uploads(/.*)?")
+TUS_HEADER = "Tus-Resumable: 1.0.0"
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,8 @@ class Refusal:
     code: str
     message: str
 
-    def render(self, method: str = "GET") -> bytes:
-        """Return the bytes of the response to a request with this method."""
+    def render(self, method: str = "GET", path: str = "") -> bytes:
+        """Return the bytes of the response to a request with this method and path."""
         body = json.dumps({"error": self.message, "code": self.code, "status": self.status}).encode()
         lines = [
             f"HTTP/1.1 {self.status.value} {self.status.phrase}",
@@ -42,6 +46,8 @@ class Refusal:
         ]
         if self.status == HTTPStatus.SERVICE_UNAVAILABLE:
             lines.append(f"Retry-After: {RETRY_AFTER_SECONDS}")
+        if TUS_PATH_RE.fullmatch(path):
+            lines.append(TUS_HEADER)
         return "\r\n".join([*lines, "", ""]).encode() + (b"" if method == "HEAD" else body)
 
 

@@ -102,7 +102,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.log.warning("Invalid request from %s: %s", addr[0] if addr else "a local client", type(exc).__name__)
         is_too_large = isinstance(exc, (LimitRequestHeaders, LimitRequestLine))
         with contextlib.suppress(OSError):
-            client.sendall((HEAD_TOO_LARGE if is_too_large else NOT_HTTP).render())
+            refusal = HEAD_TOO_LARGE if is_too_large else NOT_HTTP
+            client.sendall(refusal.render(path=getattr(client, "request_path", "")))
 
     def run(self) -> None:
         """Serve until a signal stops the process, then finish what is running within `graceful_timeout`."""
@@ -119,6 +120,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.set_accept_enabled(False)
         for listener in self.sockets:
             listener.close()
+        # The application ends what may take long, and what its clients can do with another process.
+        getattr(getattr(self, "wsgi", None), "begin_to_stop", lambda: None)()
         now = time.monotonic()
         for connection in self.connections:
             if connection.state in {State.READING, State.LINGERING}:
@@ -286,7 +289,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if not self.cfg.is_ssl:
             # The response fits into the buffer of the socket, unless the client has not received earlier ones.
             with contextlib.suppress(OSError):
-                connection.sock.send(refusal.render(connection.method), socket.MSG_DONTWAIT)
+                connection.sock.send(refusal.render(connection.method, connection.path), socket.MSG_DONTWAIT)
         self._linger(connection)
 
     def _linger(self, connection: Connection) -> None:
@@ -354,7 +357,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._refused += 1
             self._count_refusal(victim.request_class)
             with contextlib.suppress(OSError):
-                victim.sock.send(OVERLOADED.render(victim.method), socket.MSG_DONTWAIT)
+                victim.sock.send(OVERLOADED.render(victim.method, victim.path), socket.MSG_DONTWAIT)
         self._close(victim)
         return True
 

@@ -40,6 +40,14 @@ class ImportSettings:
             values.parse_integer(1, 10_000_000),
         ),
     ]
+    max_unfinished_uploads_per_person: Annotated[
+        int,
+        Setting(
+            "1000",
+            "maximum number of unfinished resumable uploads of a person or an API key; further ones get status 429",
+            values.parse_integer(1, 1_000_000),
+        ),
+    ]
     max_unpacked_mb: Annotated[
         int,
         Setting(

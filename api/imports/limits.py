@@ -1,4 +1,4 @@
-"""What an operator allows: how many imports may wait or run, and how many hours an upload may take."""
+"""What an operator allows: how many imports and uploads there may be, and how many hours an upload may take."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from sqlalchemy import func, select
 
 import config
 from api.errors import ErrorType
+from importer.jobs.resumable_uploads import LIFETIME_HOURS
 from models import ImportJob, db
 
 TOO_MANY_IMPORTS = ErrorType(
     429,
     "too_many_imports",
     "You have 5,000 imports that wait or run, which is the limit. Upload the file when some of them have ended.",
+)
+TOO_MANY_UNFINISHED_UPLOADS = ErrorType(
+    429,
+    "too_many_unfinished_uploads",
+    "You have 1,000 unfinished uploads, which is the limit. Finish or remove some of them. An upload to which nothing"
+    " is sent is removed after 24 hours.",
 )
 UPLOAD_TOO_LONG = ErrorType(
     408,
@@ -21,6 +28,8 @@ UPLOAD_TOO_LONG = ErrorType(
 )
 # About when some of them may have ended.
 RETRY_AFTER_SECONDS = 30
+# Nobody waits so long, but a client that repeats the call by itself does no harm.
+UPLOADS_RETRY_AFTER_SECONDS = 300
 ACTIVE_STATUSES = ("pending", "processing")
 
 
@@ -45,4 +54,22 @@ def require_room(started_by: str) -> None:
         f"{start}, which is the limit. Upload the file when some of them have ended.",
         details={"limit": limit, "whose": whose},
         retry_after_seconds=RETRY_AFTER_SECONDS,
+    )
+
+
+def require_room_for_upload(unfinished: int) -> None:
+    """Raise the 429 if somebody who has `unfinished` resumable uploads may not begin another one.
+
+    Uploads that begin at the same time may exceed the limit by their number.
+    """
+    settings: config.Settings = current_app.config["SETTINGS"]
+    limit = settings.max_unfinished_uploads_per_person
+    if unfinished < limit:
+        return
+    uploads = "1 unfinished upload" if unfinished == 1 else f"{unfinished:,} unfinished uploads"
+    raise TOO_MANY_UNFINISHED_UPLOADS.exception(
+        f"You have {uploads}, which is the limit. Finish or remove some of them. An upload to which nothing is sent is"
+        f" removed after {LIFETIME_HOURS} hours.",
+        details={"limit": limit, "hours": LIFETIME_HOURS},
+        retry_after_seconds=UPLOADS_RETRY_AFTER_SECONDS,
     )

@@ -9,11 +9,17 @@ from api.authentication import current_actor
 from api.errors import REQUEST_TIMEOUT, ApiError
 from api.imports import tus
 from api.imports.jobs import starter_name
-from api.imports.limits import TOO_MANY_IMPORTS, require_room
+from api.imports.limits import (
+    TOO_MANY_IMPORTS,
+    TOO_MANY_UNFINISHED_UPLOADS,
+    require_room,
+    require_room_for_upload,
+)
 from api.imports.new_imports import INVALID_FILE, check_filename
 from api.imports.options import UploadOptionsSchema
 from api.imports.resumable_body import (
     BODY_EXCEEDS_FILE,
+    SERVER_STOPS,
     UPLOAD_BROKEN_OFF,
     UPLOAD_NOT_FOUND,
     UPLOAD_TAKEN_OVER,
@@ -144,6 +150,7 @@ def get_abilities() -> Response:
     tus.WRONG_VERSION,
     FILE_TOO_LARGE,
     TOO_MANY_IMPORTS,
+    TOO_MANY_UNFINISHED_UPLOADS,
     STORAGE_ERROR,
     DISK_FULL,
 )
@@ -165,6 +172,9 @@ def create_upload() -> Response:
         raise file_too_large()
     options = load(UploadOptionsSchema(), metadata)
     require_room(starter_name(options.get("started_by")))
+    with autocommitting(db.engine) as cursor:
+        unfinished = resumable_uploads.count_unfinished(cursor, _owner())
+    require_room_for_upload(unfinished)
     try:
         storage().require_space(length)
     except OSError as error:
@@ -244,6 +254,7 @@ def get_upload(upload_id: str) -> Response:
     BODY_EXCEEDS_FILE,
     tus.WRONG_BODY_TYPE,
     tus.CHECKSUM_MISMATCH,
+    SERVER_STOPS,
     STORAGE_ERROR,
     DISK_FULL,
 )

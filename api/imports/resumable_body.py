@@ -41,6 +41,9 @@ UPLOAD_NOT_FOUND = ErrorType(404, "upload_not_found", "There is no unfinished up
 UPLOAD_TAKEN_OVER = ErrorType(
     409, "upload_taken_over", "A newer request goes on with this upload. Ask for its Upload-Offset with HEAD."
 )
+SERVER_STOPS = ErrorType(
+    503, "server_stops", "The server is being restarted. Ask for the Upload-Offset with HEAD, and send the rest."
+)
 BODY_EXCEEDS_FILE = ErrorType(
     413, "body_exceeds_file", "The body has more bytes than are left of the file, so it was refused."
 )
@@ -240,17 +243,22 @@ def receive_body(
     with running_uploads().run(upload_id, find_wake()) as run:
         upload = acquire()
         if run.is_interrupted:
-            raise UPLOAD_TAKEN_OVER.exception()
+            raise _interruption()
         if upload.is_finished:
             return upload
         try:
             return Receiver(upload, run).receive(body, size, checksum)
         except BrokenOff as error:
             if run.is_interrupted:
-                raise UPLOAD_TAKEN_OVER.exception() from None
+                raise _interruption() from None
             raise (REQUEST_TIMEOUT if error.is_slow else UPLOAD_BROKEN_OFF).exception() from None
         except OSError as error:
             raise storage_error(error) from error
+
+
+def _interruption() -> ApiError:
+    """Return the error for a request that was interrupted."""
+    return (SERVER_STOPS if running_uploads().is_stopping else UPLOAD_TAKEN_OVER).exception()
 
 
 def read_upload(upload_id: str, acquire: Callable[[], ResumableUpload]) -> ResumableUpload:

@@ -22,9 +22,10 @@ from psycopg2.extras import Json
 from database.advisory_locks import is_work_running
 from database.connect import LIMIT_IDLE_SQL, Component, connect
 from database.lease import EXTEND_LEASE_SQL
-from importer.errors import LeaseLost
+from importer.errors import Interrupted, LeaseLost
 from importer.jobs import repository
 from importer.jobs.forecast import Forecast
+from importer.jobs.hand_over import HandOver
 from importer.jobs.repository import HOLDS_LEASE_SQL, Job
 from monitoring.context import carry
 
@@ -36,6 +37,8 @@ MAX_HEARTBEAT_SECONDS = 1
 # A round that took longer than this still counts as only this much time without progress, because the process may have
 # been suspended.
 MAX_ROUND_SECONDS = 2
+# How long a run may take to stop by itself for a hand-over. After that, its statements are cancelled.
+HAND_OVER_SECONDS = 1.5
 # The progress of a job, in percent, at the end of reading. A preview reaches 50% after it has also compared the rows.
 READ_PERCENT = 50
 READ_FOR_PREVIEW_PERCENT = 40
@@ -75,13 +78,18 @@ class Heartbeat:
     If the lease is lost, it cancels the current statements of the connections that `watch` has named. From then on
     `check` raises `LeaseLost` in the worker's threads. The same happens if they make no progress for `stall_seconds`;
     another worker can then acquire the lease when it has expired.
+
+    Once a `hand_over` is requested, `check` raises `Interrupted`, and statements that take long are cancelled.
     """
 
-    def __init__(self, url: str, job: Job, *, lease_seconds: int, stall_seconds: float) -> None:
+    def __init__(
+        self, url: str, job: Job, *, lease_seconds: int, stall_seconds: float, hand_over: HandOver | None = None
+    ) -> None:
         self._url = url
         self._job = job
         self._lease_seconds = lease_seconds
         self._stall_seconds = stall_seconds
+        self._hand_over = hand_over or HandOver()
         # `_progress` counts the signs of progress of the worker's threads. `_seen_progress` is the count that the
         # heartbeat saw last, and `_stalled_seconds` is the time since that count changed.
         self._progress = self._seen_progress = 0
@@ -112,10 +120,15 @@ class Heartbeat:
         self._watched.append(connection)
 
     def check(self) -> None:
-        """Raise `LeaseLost` if the lease is known to be lost. The call itself counts as progress."""
+        """Raise `LeaseLost` if the lease is known to be lost, and `Interrupted` if a hand-over is requested.
+
+        The call itself counts as progress.
+        """
         self.note_progress()
         if self.lease_is_lost:
             raise LeaseLost
+        if self._hand_over.is_requested:
+            raise Interrupted
 
     def note_progress(self) -> None:
         """Record that the worker's thread is making progress."""
@@ -134,10 +147,13 @@ class Heartbeat:
     def _run(self) -> None:
         connection: Connection | None = None
         ticks_per_beat = max(1, round(min(self._lease_seconds / 4, MAX_HEARTBEAT_SECONDS) / TICK_SECONDS))
-        ticks = 0
+        ticks = ticks_of_hand_over = 0
         round_began_at = time.monotonic()
         while not self._stopping.wait(TICK_SECONDS):
             ticks += 1
+            ticks_of_hand_over += self._hand_over.is_requested
+            if ticks_of_hand_over * TICK_SECONDS > HAND_OVER_SECONDS:
+                self._cancel_statements()
             self._measure_stall(time.monotonic() - round_began_at)
             round_began_at = time.monotonic()
             reading = self.reading if self.reading and self.reading.changed.is_set() else None

@@ -46,7 +46,8 @@ IS_HELD_SQL = f"SELECT FROM import_jobs WHERE {HOLDS_LEASE_SQL}"
 HOLD_LEASE_SQL = f"{IS_HELD_SQL} FOR KEY SHARE"
 # Without `announced_at` the reaper sends the next message at once.
 RELEASE_JOB_SQL = (
-    f"UPDATE import_jobs SET {RELEASE_LEASE_SQL}, announced_at = NULL WHERE id = %(id)s AND lease_token = %(token)s"
+    f"UPDATE import_jobs SET {RELEASE_LEASE_SQL}, announced_at = NULL,"
+    " attempts = greatest(0, attempts - %(uncounted_attempts)s) WHERE id = %(id)s AND lease_token = %(token)s"
 )
 
 
@@ -99,14 +100,14 @@ def is_held(cursor: Cursor, job: Job) -> bool:
     return bool(cursor.rowcount == 1)
 
 
-def release(connection: Connection, job: Job, *, reason: ImportFailure | None = None) -> bool:
+def release(connection: Connection, job: Job, *, reason: ImportFailure | None = None, is_attempt: bool = True) -> bool:
     """Release the lease before it expires; the next worker that acquires it continues the job.
 
     Returns False if the worker does not hold the lease any more. Otherwise the `reason` goes into the log of
-    the job.
+    the job. If it is no fault of the job that the worker stops, this is no attempt.
     """
     with transaction(connection) as cursor:
-        cursor.execute(RELEASE_JOB_SQL, {"id": job.id, "token": job.token})
+        cursor.execute(RELEASE_JOB_SQL, {"id": job.id, "token": job.token, "uncounted_attempts": int(not is_attempt)})
         was_held = bool(cursor.rowcount == 1)
         if reason and was_held:
             append_log(cursor, job.id, "interrupted", failure_message(reason))

@@ -19,10 +19,11 @@ COLUMNS_SQL = (
     "id::text, filename, metadata, options, length_bytes, offset_bytes, state, fence::text, expires_at,"
     " finished_at IS NOT NULL"
 )
-OWNED_SQL = (
-    "id = %(id)s AND actor_type = %(actor_type)s AND actor_id IS NOT DISTINCT FROM %(actor_id)s"
-    " AND expires_at > clock_timestamp()"
+OF_OWNER_SQL = (
+    "actor_type = %(actor_type)s AND actor_id IS NOT DISTINCT FROM %(actor_id)s AND expires_at > clock_timestamp()"
 )
+OWNED_SQL = f"id = %(id)s AND {OF_OWNER_SQL}"
+COUNT_UNFINISHED_SQL = f"SELECT count(*) FROM uploads WHERE finished_at IS NULL AND {OF_OWNER_SQL}"
 INSERT_SQL = f"""
 INSERT INTO uploads (id, actor_type, actor_id, filename, metadata, options, length_bytes, expires_at)
 VALUES (%(id)s, %(actor_type)s, %(actor_id)s, %(filename)s, %(metadata)s, %(options)s, %(length)s, {EXPIRY_SQL})
@@ -86,6 +87,13 @@ def create(
     values = {"id": str(uuid.uuid4()), "filename": filename, "metadata": metadata, "length": length}
     cursor.execute(INSERT_SQL, {**values, **owner._asdict(), "options": Json(options)})
     return ResumableUpload(*cursor.fetchone() or ())
+
+
+def count_unfinished(cursor: Cursor, owner: Owner) -> int:
+    """Return how many uploads of the owner wait for bytes."""
+    cursor.execute(COUNT_UNFINISHED_SQL, owner._asdict())
+    (count,) = cursor.fetchone() or (0,)
+    return int(count)
 
 
 def find(cursor: Cursor, upload_id: str, owner: Owner) -> ResumableUpload | None:

@@ -128,8 +128,7 @@ class _Removal:
             repository.update(cursor, run.job, RECORD_REMOVAL_SQL, values, estimate=estimate)
             return int(removed)
 
-        run.heartbeat.check()
-        run.time_limit.check()
+        run.check()
         removed = write_with_retries(run, StepKind.REMOVE_MISSING, checkpoint, write)
         count_rows(removed=removed)
         run.forecast.add("writing", removed, {run.job.missing: removed})

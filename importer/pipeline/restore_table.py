@@ -73,8 +73,7 @@ def restore_table(run: Run, table: DeletedTable, *, slice_rows: int, max_rejects
         cursor.execute(sql.SQL("ANALYZE {table}").format(table=deleted_table))
     job = replace(run.job, missing_checkpoint=table.last_key)
     for part in plan_product_ranges(run.connection, job, slice_rows, table=deleted_table):
-        run.time_limit.check()
-        run.heartbeat.check()
+        run.check()
         reverse(
             run,
             lambda has_subscriber, part=part: render_range(  # type: ignore[misc]

@@ -97,6 +97,11 @@ class Run:
     observer: Observer
     forecast: Forecast = field(default_factory=lambda: Forecast([], {}))
 
+    def check(self) -> None:
+        """Raise `LeaseLost` if the lease is lost, and `Interrupted` if the job shall continue later or elsewhere."""
+        self.heartbeat.check()
+        self.time_limit.check()
+
     @contextlib.contextmanager
     def step(self, kind: StepKind, checkpoint: str | None = None) -> Iterator[Cursor]:
         """Run the block in the transaction of a step, with limits on its waits; commit it at the end of the block."""

@@ -17,6 +17,7 @@ from importer.errors import FailureKind, ImportFailure, Interrupted, Interruptio
 from importer.files.stored_file import StoredFile
 from importer.files.workbook.workbook_file import DEFAULT_WORKBOOK_LIMITS, WorkbookLimits
 from importer.jobs import cleanup, lease, repository, speeds
+from importer.jobs.hand_over import HandOver
 from importer.jobs.heartbeat import Heartbeat
 from importer.jobs.log_messages import NOUNS
 from importer.jobs.retention import Retention
@@ -90,7 +91,7 @@ class ImportRunner:
     without progress it fails. After `stall_seconds` without progress it gives up its lease. Of the rejected rows, it
     stores the first `max_rejects` and counts all; the same limit applies to the duplicates. Up to `writers` threads
     write its slices at the same time. With a single one, missing products are removed after the rows were written.
-    Tests pass an `observer`.
+    Once a `hand_over` is requested, runs stop soon, and continue with another message. Tests pass an `observer`.
     """
 
     database_url: str
@@ -109,6 +110,7 @@ class ImportRunner:
     workbook_limits: WorkbookLimits = DEFAULT_WORKBOOK_LIMITS
     writers: int = 1
     observer: Observer = field(default_factory=Observer)
+    hand_over: HandOver = field(default_factory=HandOver)
 
     @classmethod
     def from_settings(cls, settings: config.Settings) -> ImportRunner:
@@ -152,7 +154,11 @@ class ImportRunner:
                 return False
             log.info("%s: lease acquired", job.label)
             heartbeat = Heartbeat(
-                self.database_url, job, lease_seconds=self.lease_seconds, stall_seconds=self.stall_seconds
+                self.database_url,
+                job,
+                lease_seconds=self.lease_seconds,
+                stall_seconds=self.stall_seconds,
+                hand_over=self.hand_over,
             )
             heartbeat.watch(connection)
             run = Run(connection, job, heartbeat, time_limit, self.observer)
@@ -169,9 +175,7 @@ class ImportRunner:
                 with heartbeat:
                     self._work(run)
             except Interrupted:
-                lease.release(connection, job)
-                _count(job, "continued")
-                return True
+                return self._leave(run)
             except LeaseLost:
                 self._abandon(connection, job)
             except Interruption as interruption:
@@ -187,7 +191,8 @@ class ImportRunner:
                     return False
                 is_out_of_memory = _is_out_of_memory(error)
                 if isinstance(error, CANCELLATIONS) and not is_out_of_memory:
-                    return self._stop(run, explain(error))
+                    # The heartbeat cancels statements for a hand-over.
+                    return self._leave(run) if self.hand_over.is_requested else self._stop(run, explain(error))
                 if not is_out_of_memory:
                     _count(job, "error")
                     with contextlib.suppress(psycopg2.Error):
@@ -200,6 +205,16 @@ class ImportRunner:
             with connected(self.database_url, Component.IMPORTER) as connection:
                 self._fail(replace(run, connection=connection), ImportFailure(OUT_OF_MEMORY, job=job.kind))
         return False
+
+    def _leave(self, run: Run) -> bool:
+        """Release the lease of a job that stopped in good order. Return whether it continues with a message."""
+        if not lease.release(run.connection, run.job, is_attempt=not self.hand_over.is_requested):
+            self._abandon(run.connection, run.job)
+            return False
+        _count(run.job, "continued")
+        if self.hand_over.is_requested:
+            log.info("%s: handed over, because this worker ends", run.job.label)
+        return True
 
     def _stop(self, run: Run, reason: ImportFailure) -> bool:
         """Release the lease of a job that cannot go on now. Return whether it continues with a message."""

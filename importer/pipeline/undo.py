@@ -97,8 +97,7 @@ def undo_import(run: Run, *, slice_rows: int, max_rejects: int) -> None:
             restore_table(run, table, slice_rows=slice_rows, max_rejects=max_rejects)
         else:
             render = render_restoration if has_deleted else render_reversal
-            run.time_limit.check()
-            run.heartbeat.check()
+            run.check()
             reverse(
                 run,
                 lambda has_subscriber, render=render, entry_id=entry_id: render(  # type: ignore[misc]

@@ -64,8 +64,7 @@ def write_slices(
     def work(run: Run) -> None:
         try:
             while waiting and not stopping.is_set():
-                run.heartbeat.check()
-                run.time_limit.check()
+                run.check()
                 try:
                     part = waiting.popleft()
                 except IndexError:

@@ -29,11 +29,15 @@ class Run:
 
     def interrupt(self) -> None:
         """Ask the request to save what it has and to end; wait until it has, or for TAKEOVER_SECONDS."""
+        self.request_end()
+        self._ended.wait(TAKEOVER_SECONDS)
+
+    def request_end(self) -> None:
+        """Ask the request to save what it has and to end, without waiting for that."""
         if not self.is_interrupted:
             self.is_interrupted = True
             if self._wake:
                 self._wake()
-        self._ended.wait(TAKEOVER_SECONDS)
 
     def end(self) -> None:
         """Let requests go on that wait for the end of this one."""
@@ -41,9 +45,13 @@ class Run:
 
 
 class RunningUploads:
-    """The uploads that this process receives, and the checksums of those that may go on."""
+    """The uploads that this process receives, and the checksums of those that may go on.
+
+    `is_stopping` says that the process is about to end.
+    """
 
     def __init__(self) -> None:
+        self.is_stopping = False
         self._lock = threading.Lock()
         self._runs: dict[str, Run] = {}
         self._hashers: OrderedDict[str, Hasher] = OrderedDict()
@@ -58,6 +66,7 @@ class RunningUploads:
         with self._lock:
             older = self._runs.get(upload_id)
             self._runs[upload_id] = run
+            run.is_interrupted = self.is_stopping
         try:
             if older:
                 older.interrupt()
@@ -74,6 +83,14 @@ class RunningUploads:
             run = self._runs.get(upload_id)
         if run:
             run.interrupt()
+
+    def stop(self) -> None:
+        """Interrupt the requests that write uploads, and those that come; their clients go on with another process."""
+        with self._lock:
+            self.is_stopping = True
+            runs = list(self._runs.values())
+        for run in runs:
+            run.request_end()
 
     def take_hasher(self, upload_id: str) -> Hasher | None:
         """Return the checksum of an upload, which the caller now owns; None if it is not known."""

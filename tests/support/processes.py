@@ -39,23 +39,27 @@ def create_environment(database_url: str, folder: Path) -> dict[str, str]:
 
 @dataclass
 class Processes:
-    """The processes of one test. They get the variables in `environment`, and `log` collects their output."""
+    """The processes of one test. They get the variables in `environment`, and `log` collects their output.
+
+    `root` is the folder with the code that they run.
+    """
 
     environment: dict[str, str]
     log: Path
+    root: Path = ROOT
     running: list[Process] = field(default_factory=list)
 
     def start(self, *arguments: str, **changes: str) -> Process:
-        """Start `python arguments…` in the project's folder and in a new session; `changes` are further variables."""
+        """Start `python arguments…` in the folder of the code and in a new session; `changes` are further variables."""
         own = {**self.environment, **changes}
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", **own}
         with self.log.open("ab") as log:
-            if forked_processes.can_fork(arguments, own):
+            if self.root == ROOT and forked_processes.can_fork(arguments, own):
                 process: Process = forked_processes.fork(arguments, environment, log)
             else:
                 process = subprocess.Popen(
                     [sys.executable, *arguments],
-                    cwd=ROOT,
+                    cwd=self.root,
                     env=environment,
                     stdout=log,
                     stderr=log,

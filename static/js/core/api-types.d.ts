@@ -11243,7 +11243,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The client sends too many requests. Codes: `too_many_imports`, `too_many_requests`. */
+            /** @description The client sends too many requests. Codes: `too_many_imports`, `too_many_unfinished_uploads`, `too_many_requests`. */
             429: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -11850,7 +11850,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            /** @description The server cannot do this now; try again later. Codes: `server_stops`, `busy`, `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */

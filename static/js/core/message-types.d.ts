@@ -470,7 +470,7 @@ export interface Messages {
   'error.import_running': { job: 'undo' | 'bulk' | 'other'; name: string | number };
   'error.internal_error': null;
   'error.invalid_edits': null;
-  'error.invalid_file': { reason: 'no_name' | 'other_suffix' | 'other' };
+  'error.invalid_file': { reason: 'empty' | 'no_name' | 'other_suffix' | 'other' };
   'error.invalid_header': null;
   'error.invalid_product': null;
   'error.invalid_recovery': null;
@@ -494,6 +494,7 @@ export interface Messages {
   'error.repeated_id': null;
   'error.request_timeout': null;
   'error.rotation_pending': null;
+  'error.server_stops': null;
   'error.session_not_found': null;
   'error.several_files': null;
   'error.storage_error': null;
@@ -504,6 +505,7 @@ export interface Messages {
   'error.too_many_missing': { action: 'delete' | 'other'; catalogue: number; count: number; limit_percent: number; needed_limit: number; percent: number };
   'error.too_many_requests': null;
   'error.too_many_streams': null;
+  'error.too_many_unfinished_uploads': { hours: number; limit: number };
   'error.too_many_uploads': null;
   'error.too_many_views': { limit: number };
   'error.unauthenticated': null;

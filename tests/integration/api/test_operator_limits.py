@@ -10,15 +10,18 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 import config
 from api.imports import upload_request
 from importer.pipeline.runner import ImportRunner
 from importer.storage import folder
 from importer.storage.folder import FolderStorage
+from support import tus
 from support.api import read_error
 from support.database import execute
 from support.imports import post_file, run_job, upload, upload_and_run
+from support.sign_in import create_key, create_user
 
 FILE = "sku,name\na,Lamp\n"
 Usage = namedtuple("Usage", "total used free")
@@ -28,7 +31,7 @@ Usage = namedtuple("Usage", "total used free")
 def environment(environment: dict[str, str]) -> dict[str, str]:
     """The settings with low limits."""
     limits = {"MAX_IMPORTS": "3", "MAX_IMPORTS_PER_PERSON": "2", "MAX_EXPORT_ROWS": "10", "DISK_RESERVE_MB": "50"}
-    return {**environment, **limits}
+    return {**environment, **limits, "MAX_UNFINISHED_UPLOADS_PER_PERSON": "2"}
 
 
 def list_files(settings: config.Settings) -> list[str]:
@@ -60,6 +63,32 @@ def test_a_retry_counts_like_an_upload(client: FlaskClient) -> None:
     for _ in range(2):
         upload(client, FILE, started_by="Ann")
     read_error(client.post(f"/api/imports/{task_id}/retry"), 429, "too_many_imports")
+
+
+def test_a_person_has_a_limit_of_unfinished_uploads(client: FlaskClient, settings: config.Settings) -> None:
+    owner = create_user(settings.database_url, "editor")
+    keys = [create_key(settings.database_url, owner, {"imports:write"}) for _ in range(2)]
+    mine, other = ({"Authorization": f"Bearer {key}"} for key in keys)
+
+    def begin(key: dict[str, str]) -> TestResponse:
+        return client.post("/api/uploads", headers={**tus.creation_headers(6), **key})
+
+    first, second = (begin(mine).headers["Location"] for _ in range(2))
+    refused = begin(mine)
+    message = read_error(refused, 429, "too_many_unfinished_uploads")
+    assert message.startswith("You have 2 unfinished uploads, which is the limit. Finish or remove some of them.")
+    assert (refused.json or {})["details"] == {"limit": 2, "hours": 24}
+    assert int(refused.headers["Retry-After"]) > 0
+    assert begin(other).status_code == 201
+    # Finished, removed and expired uploads do not count.
+    assert tus.append(client, first, 0, b"sku\na\n", **mine).status_code == 204
+    third = begin(mine).headers["Location"]
+    read_error(begin(mine), 429, "too_many_unfinished_uploads")
+    assert client.delete(second, headers={**tus.VERSION, **mine}).status_code == 204
+    assert begin(mine).status_code == 201
+    expired = third.rpartition("/")[2]
+    execute(settings.database_url, "UPDATE uploads SET expires_at = now() WHERE id = %s", [expired])
+    assert begin(mine).status_code == 201
 
 
 def test_an_upload_has_a_limit_of_time(

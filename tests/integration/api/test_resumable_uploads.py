@@ -149,6 +149,12 @@ def test_an_upload_that_cannot_succeed_is_refused_before_a_byte_is_sent(
     assert execute(settings.database_url, "SELECT FROM uploads") == []
 
 
+def test_an_empty_file_is_refused_with_its_reason(client: FlaskClient) -> None:
+    response = client.post("/api/uploads", headers=tus.creation_headers(0))
+    assert read_error(response, 400, "invalid_file", "file") == "The file is empty. Choose another one."
+    assert (response.json or {})["details"] == {"reason": "empty"}
+
+
 def test_a_part_at_another_offset_is_refused_and_changes_nothing(client: FlaskClient) -> None:
     path = tus.create(client, 10)
     assert tus.append(client, path, 0, b"sku\n").status_code == 204
@@ -198,6 +204,8 @@ def test_a_removed_upload_is_gone(client: FlaskClient, settings: config.Settings
     assert len(list_files(settings)) == 1
     assert client.delete(path, headers=tus.VERSION).status_code == 204
     assert (list_files(settings), execute(settings.database_url, "SELECT FROM uploads")) == ([], [])
+    # Nobody else has seen it, and nothing was changed (docs/access.md).
+    assert execute(settings.database_url, "SELECT FROM audit_entries") == []
     for method in ("HEAD", "DELETE"):
         assert client.open(path, method=method, headers=tus.VERSION).status_code == 404
     read_error(tus.append(client, path, 4, b"a\n"), 404, "upload_not_found")

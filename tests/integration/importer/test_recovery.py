@@ -294,18 +294,29 @@ def test_a_worker_that_was_suspended_past_its_lease_writes_nothing_afterwards(
     watched.check_result()
 
 
-def test_sigterm_ends_a_worker_soon_and_the_next_worker_continues(
-    create_import: Callable[..., WatchedImport],
+@pytest.mark.parametrize("phase", ["reading", "writing"])
+def test_after_sigterm_another_worker_continues_before_the_lease_expires(
+    create_import: Callable[..., WatchedImport], phase: str
 ) -> None:
-    watched = create_import(slice_seconds=0.4)
+    # A lease that a worker kept would hold up the import for longer than the test.
+    watched = create_import(slice_seconds=0.2, LEASE_SECONDS="3600")
     first = watched.start_worker("one")
-    watched.wait_for_slices()
-    first.terminate()
-    assert first.wait(30) == 0
-    assert watched.read()["status"] == "processing"
+    with staging_blocked(watched.url) if phase == "reading" else contextlib.nullcontext() as is_waiting:
+        if is_waiting:
+            wait_for("the worker stages the file", is_waiting)
+        else:
+            watched.wait_for_slices()
+        first.terminate()
+        wait_for("the import is handed over", lambda: "handed over" in watched.processes.log.read_text())
+    row = watched.read()
+    assert (row["status"], row["phase"]) == ("processing", phase)
+    assert (row["lease_holder"], row["lease_expires_at"], row["attempts"]) == (None, None, 0)
     stop_delaying_slices(watched.url)
     watched.start_worker("two")
     watched.check_result()
+    # The next worker took nothing over from one that had died.
+    assert execute(watched.url, "SELECT FROM import_log WHERE event = 'resumed'") == []
+    assert first.wait(30) == 0
 
 
 @pytest.mark.usefixtures("broker")

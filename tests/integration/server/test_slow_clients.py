@@ -316,6 +316,26 @@ def test_a_request_that_is_too_large_or_no_request_is_refused_in_json(
         assert client.socket.recv(1) == b""
 
 
+def test_refusals_of_resumable_uploads_name_the_version_of_tus(impatient_web: WebProcess) -> None:
+    path = "/api/uploads/5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3"
+    requests = {
+        400: f"PATCH {path} HTTP/1.1\r\nBad Header: x\r\n\r\n",
+        408: "POST /api/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nx",
+        413: "POST /api/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n",
+        431: f"PATCH {path} HTTP/1.1\r\nX-Long: {'x' * 9000}\r\n\r\n",
+    }
+    with raw_clients(impatient_web.port, len(requests)) as clients:
+        for client, request in zip(clients, requests.values(), strict=True):
+            client.socket.sendall(request.encode())
+        answers = [client.read_answer() for client in clients]
+    assert [answer.status for answer in answers] == list(requests)
+    assert {answer.headers["Tus-Resumable"] for answer in answers} == {"1.0.0"}
+    # Other refusals do not have it.
+    with raw_clients(impatient_web.port, 1) as (client,):
+        answer = client.send("POST /api/products HTTP/1.1", "Content-Length: 2000000").read_answer()
+        assert (answer.status, answer.headers["Tus-Resumable"]) == (413, None)
+
+
 def test_the_process_stops_although_slow_clients_are_connected(
     processes: Processes, free_port: int, settings: config.Settings
 ) -> None:

@@ -15,6 +15,7 @@ REFUSAL_RE = re.compile(r'Refusal\(\s*HTTPStatus\.\w+,\s*"(\w+)"')
 # The code of a schema for all that may be wrong with a body.
 SCHEMA_RE = re.compile(r'^    code = "(\w+)"$', re.MULTILINE)
 PROBLEM_RE = re.compile(r'FieldProblem\(\s*"(\w+)"')
+REASON_RE = re.compile(r'INVALID_FILE\.exception\([^()]*details={"reason": "(\w+)"}', re.DOTALL)
 PREFIX = "error."
 FIELD_PREFIX = "field."
 # The sentence of these is that of the first field that is invalid, which the code does not tell.
@@ -39,6 +40,15 @@ def test_the_page_translates_each_code() -> None:
     codes = _find_codes()
     assert len(codes) > 60
     assert codes - _find_translated("de") == SENTENCES_OF_FIELDS
+
+
+def test_the_page_has_a_text_for_each_reason_why_a_file_is_refused() -> None:
+    sources = (ROOT / "api" / "imports").rglob("*.py")
+    reasons = {reason for path in sources for reason in REASON_RE.findall(path.read_text("utf-8"))}
+    assert reasons == {"empty", "missing", "no_name", "other_suffix"}
+    for language in ("en", "de"):
+        text = read_catalogue(language)["error.invalid_file"]
+        assert set(re.findall(r"(\w+) {", text)) == reasons - {"missing"} | {"other"}
 
 
 def test_the_page_translates_each_code_of_a_field() -> None:

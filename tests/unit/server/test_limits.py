@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from api import errors, response_headers
+from api.imports import tus
 from server import refusals
 from server.admission import Admission, Decision
 from server.client_socket import MAX_OUTBOX_BYTES, ClientSocket
@@ -167,6 +168,21 @@ def test_a_refusal_is_a_whole_response(method: str) -> None:
     assert len(body) == (int(length[1]) if method == "GET" else 0)
     for name, value in response_headers.HEADERS.items():
         assert f"\r\n{name}: {value}\r\n".encode() in head
+
+
+@pytest.mark.parametrize(
+    ("path", "is_tus"),
+    [
+        ("/api/uploads", True),
+        ("/api/uploads/5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3", True),
+        ("/api/upload", False),
+        ("/api/uploadsx", False),
+        ("", False),
+    ],
+)
+def test_refusals_of_resumable_uploads_name_the_version_of_the_protocol(path: str, is_tus: bool) -> None:
+    head = OVERLOADED.render("PATCH", path).partition(b"\r\n\r\n")[0]
+    assert (f"\r\nTus-Resumable: {tus.VERSION}\r\n".encode() in head + b"\r\n") == is_tus
 
 
 def test_the_server_and_the_application_use_the_same_words() -> None:
