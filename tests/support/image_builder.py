@@ -8,18 +8,15 @@ import re
 import shlex
 import shutil
 import string
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from support.deployment_files import read_dockerfile
+from support.deployment_files import Instruction, read_dockerfile
 from support.paths import ROOT
 from support.private_root import BUILDER, PATH, PrivateRoot
 
 PIP = "/stand-in/modules"
-# Not from .dockerignore: nothing in them is part of the product, and going through them takes long.
-LARGE_FOLDERS = {".git", "node_modules"}
 
 
 @dataclass
@@ -39,7 +36,10 @@ class Stage:
         """Copy a file or a folder from a path of this machine."""
         destination = self.root.path / target.lstrip("/")
         destination.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["cp", "-a", str(source), str(destination)], check=True)
+        if source.is_dir():
+            shutil.copytree(source, destination, symlinks=True)
+        else:
+            shutil.copy2(source, destination)
 
 
 @contextlib.contextmanager
@@ -63,7 +63,7 @@ def building_image(files: Mapping[str, Path]) -> Iterator[Stage]:
                     (root.path / "opt").mkdir()
                     os.chown(root.path / "opt", int(BUILDER), int(BUILDER))
             else:
-                _carry_out(stage, stages, instruction.name, instruction.value)
+                _carry_out(stage, stages, instruction)
         for target, source in files.items():
             stage.copy(source, target)
         (volume,) = stage.volumes
@@ -71,8 +71,9 @@ def building_image(files: Mapping[str, Path]) -> Iterator[Stage]:
         yield stage
 
 
-def _carry_out(stage: Stage, stages: dict[str, Stage], name: str, value: str) -> None:
-    match name:
+def _carry_out(stage: Stage, stages: dict[str, Stage], instruction: Instruction) -> None:
+    value = instruction.value
+    match instruction.name:
         case "ENV":
             words = [word.partition("=") for word in shlex.split(value)]
             values = {name: string.Template(text).substitute(stage.environment) for name, _, text in words}
@@ -92,19 +93,13 @@ def _carry_out(stage: Stage, stages: dict[str, Stage], name: str, value: str) ->
         case "VOLUME":
             stage.volumes.append(value)
         case "CMD":
-            stage.command = list(_words(value))
+            stage.command = instruction.words()
         case "HEALTHCHECK":
-            stage.health_check = list(_words(value))
+            stage.health_check = instruction.words()
         case "EXPOSE":
             pass
         case _:
-            raise AssertionError(f"The tests cannot carry out {name}.")
-
-
-def _words(value: str) -> list[str]:
-    from support.deployment_files import Instruction
-
-    return Instruction("", value).words()
+            raise AssertionError(f"The tests cannot carry out {instruction.name}.")
 
 
 def _copy(stage: Stage, stages: dict[str, Stage], value: str) -> None:
@@ -138,17 +133,24 @@ def list_context() -> list[Path]:
     rules = [(_pattern_re(line.lstrip("!")), line.startswith("!")) for line in patterns]
     files = []
     for folder, names, filenames in os.walk(ROOT):
-        names[:] = [name for name in names if name not in LARGE_FOLDERS]
-        for name in filenames:
-            path = Path(folder, name).relative_to(ROOT)
-            # The last pattern that matches a file or a folder above it decides.
-            included = True
-            for pattern, includes in rules:
-                if pattern.match(path.as_posix()):
-                    included = includes
-            if included:
-                files.append(path)
+        parent = Path(folder).relative_to(ROOT)
+        # No file of a folder is included if no pattern begins with it.
+        names[:] = [
+            name
+            for name in names
+            if _is_included(parent / name, rules) or any(line.startswith(f"!{parent / name}/") for line in patterns)
+        ]
+        files += [parent / name for name in filenames if _is_included(parent / name, rules)]
     return files
+
+
+def _is_included(path: Path, rules: list[tuple[re.Pattern[str], bool]]) -> bool:
+    """Return what the last pattern says that matches a path or a folder above it."""
+    included = True
+    for pattern, includes in rules:
+        if pattern.match(path.as_posix()):
+            included = includes
+    return included
 
 
 def _pattern_re(pattern: str) -> re.Pattern[str]:
@@ -165,7 +167,7 @@ def install_pip(root: PrivateRoot) -> None:
     shutil.copy(ROOT / "tests" / "support" / "pip_stand_in.py", folder / "pip.py")
 
 
-def run_in_shell(root: PrivateRoot, script: str, environment: dict[str, str], folder: str, user: str | None) -> str:
+def run_in_shell(root: PrivateRoot, script: str, environment: Mapping[str, str], folder: str, user: str | None) -> str:
     """Run a line of a shell in a root. `pip install` is the stand-in, and a virtual environment has no other pip."""
     if "pip install" in script:
         environment = {**environment, "PYTHONPATH": PIP}

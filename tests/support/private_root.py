@@ -6,9 +6,7 @@ tests use, in /usr/local as in the official image. /stand-in/packages are the pa
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import sysconfig
@@ -61,7 +59,7 @@ ACCOUNT_FILES = {
     "gshadow": "root:*::\nbuilder:*::\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
     # The services of compose.yaml.
-    "hosts": "127.0.0.1 localhost web postgres rabbitmq\n",
+    "hosts": "127.0.0.1 localhost web postgres rabbitmq s3\n",
 }
 BUILDER = "20001"
 # Files of this machine that the linker and the programs for accounts read.
@@ -162,9 +160,14 @@ class PrivateRoot:
         return process
 
 
-def stop(process: subprocess.Popen[bytes]) -> int:
-    """Send SIGTERM to a command that `PrivateRoot.start` has started, and return its exit status."""
-    # `nsenter` waits for its child and ends with the same status.
-    (child,) = psutil.Process(process.pid).children()
-    os.kill(child.pid, signal.SIGTERM)
-    return process.wait(STOP_SECONDS)
+def terminate(*processes: subprocess.Popen[bytes]) -> None:
+    """Send SIGTERM to commands that `PrivateRoot.start` has started."""
+    for process in processes:
+        # `nsenter` waits for its child and ends with the same status.
+        (child,) = psutil.Process(process.pid).children()
+        child.terminate()
+
+
+def await_end(*processes: subprocess.Popen[bytes]) -> list[int]:
+    """Wait for the end of commands and return their exit statuses."""
+    return [process.wait(STOP_SECONDS) for process in processes]

@@ -19,9 +19,10 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
-import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,28 +31,39 @@ import pytest
 import requests
 
 from support import tus
-from support.deployment_files import read_compose
-from support.image_builder import Stage, building_image
+from support.composition import CADDYFILE, REQUEST_SECONDS, Composition, read_container_command, read_variables
+from support.database import execute, url_of
+from support.deployment_files import UNITS, read_unit
+from support.documented_calls import read_code_blocks
+from support.image_builder import Stage, building_image, install_pip, run_in_shell
 from support.job_streams import read_events
 from support.paths import ROOT, SAMPLE
-from support.prerequisites import skip_or_fail
-from support.private_root import stop
-from support.processes import find_free_ports
+from support.private_root import PATH, PrivateRoot, await_end, terminate
+from support.processes import find_free_ports, is_healthy
 from support.standby import TcpServer
 from support.waiting import wait_for
 
-REQUEST_SECONDS = 60
 SETUP_RE = re.compile(r"/#/setup/(\S+)")
 PERSON = {"email": "ada@example.com", "name": "Ada Lovelace", "password": "a lamp in every room"}
 SAMPLE_ROWS = 2000
 TUS_ROWS = 3000
 TUS_CONTENT = b"sku,name\n" + b"".join(b"TUS-%06d,%s\n" % (number, b"x" * 100) for number in range(TUS_ROWS))
-VOLUME_CADDY = "/var/lib/acme/caddy"
+PART_BYTES = 200_000
+SECTIONS = ("containers", "s3", "installation", "settings", "lifecycle", "backup")
+STATE_FOLDER = "/var/lib/acme"
+NOTIFY_SOCKET = "/stand-in/notify"
+SYSTEMCTL = '#!/bin/sh\necho "$@" >> /stand-in/systemctl.log\n'
+STARTED_SECONDS = 120
+
+
+def documented(section: str) -> str:
+    """Return a code block of docs/deploy.md."""
+    return dict(zip(SECTIONS, read_code_blocks("deploy.md", "sh"), strict=True))[section]
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[TcpServer]:
-    """A PostgreSQL server on a port, with an empty database that has the names of compose.yaml."""
+    """A PostgreSQL server on a port, with the user of compose.yaml."""
     folder = Path(tempfile.mkdtemp(prefix="acme-tests-"))
     # The account of the server must reach the folder.
     folder.chmod(0o755)
@@ -64,145 +76,184 @@ def postgres() -> Iterator[TcpServer]:
         shutil.rmtree(folder)
 
 
-class Composition:
-    """The services of compose.yaml, without Docker. `log` collects the output of the product's processes."""
-
-    def __init__(self, image: Stage, postgres: TcpServer, broker_url: str, folder: Path) -> None:
-        self.log = folder / "output.log"
-        self.web_port, self._http_port, self._https_port = find_free_ports(3)
-        self.address = f"https://localhost:{self._https_port}"
-        self._image = image
-        self._services = read_compose({})["services"]
-        self._changes = {"CLOUDAMQP_URL": broker_url, "PORT": str(self.web_port)}
-        self._postgres = f"postgres:{postgres.port}"
-        self._caddy_log = folder / "caddy.log"
-
-    def command(self, service: str) -> list[str]:
-        """Return the command of a service of the product."""
-        command: list[str] = self._services[service].get("command", self._image.command)
-        return command
-
-    def environment(self, service: str) -> dict[str, str]:
-        """Return the environment of a service of the product."""
-        given = self._services[service]["environment"]
-        assert "@postgres:5432/" in given["DATABASE_URL"]
-        given = {**given, "DATABASE_URL": given["DATABASE_URL"].replace("postgres:5432", self._postgres)}
-        return {**self._image.environment, **given, **self._changes}
-
-    def run(self, service: str, command: list[str] | None = None) -> str:
-        """Run the command of a service, or another one in its place, to its end; return its output."""
-        environment = self.environment(service)
-        words = command or self.command(service)
-        return self._image.root.run(
-            words, user=self._image.user, folder=self._image.folder, environment=environment
-        )
-
-    def start(self, service: str) -> subprocess.Popen[bytes]:
-        """Start a service of the product."""
-        assert self._image.user is not None
-        return self._image.root.start(
-            self.command(service),
-            self.log,
-            user=self._image.user,
-            folder=self._image.folder,
-            environment=self.environment(service),
-        )
-
-    def start_caddy(self) -> Path:
-        """Start Caddy with the Caddyfile, as the same user; return the path of the certificate of its authority."""
-        if shutil.which("caddy", path="/usr/bin") is None:
-            skip_or_fail("caddy is missing; install it (apt-get install caddy)")
-        given = self._services["caddy"]["environment"]
-        assert given["WEB_ADDRESS"] == "web:5000"
-        environment = {
-            **given,
-            "WEB_ADDRESS": f"web:{self.web_port}",
-            "HTTP_PORT": str(self._http_port),
-            "HTTPS_PORT": str(self._https_port),
-            "XDG_DATA_HOME": VOLUME_CADDY,
-            "XDG_CONFIG_HOME": VOLUME_CADDY,
-        }
-        assert self._image.user is not None
-        self._image.root.run(["install", "-d", "-o", self._image.user, VOLUME_CADDY], user=None)
-        self._image.root.start(
-            ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"],
-            self._caddy_log,
-            user=self._image.user,
-            folder="/",
-            environment=environment,
-        )
-        certificate = self._image.root.path / VOLUME_CADDY.lstrip("/") / "caddy/pki/authorities/local/root.crt"
-        wait_for("the certificate of Caddy", lambda: certificate.exists() and certificate.stat().st_size)
-        return certificate
-
-    def check_health(self) -> bool:
-        """Return whether the health check of the image succeeds in the container of the web process."""
-        command = self._image.root.command(
-            self._image.health_check,
-            user=self._image.user,
-            folder=self._image.folder,
-            environment=self.environment("web"),
-        )
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
 @pytest.fixture(scope="module")
 def image() -> Iterator[Stage]:
     """The last stage of the Dockerfile, built."""
-    with building_image(files={"/etc/caddy/Caddyfile": ROOT / "deploy" / "Caddyfile"}) as stage:
+    with building_image({CADDYFILE: ROOT / "deploy" / "Caddyfile"}) as stage:
         yield stage
 
 
 @pytest.fixture
-def composition(image: Stage, postgres: TcpServer, rabbitmq: str, tmp_path: Path) -> Composition:
-    """The services, of which none is started."""
-    return Composition(image, postgres, rabbitmq, tmp_path)
+def composition(
+    request: pytest.FixtureRequest, image: Stage, postgres: TcpServer, rabbitmq: str, tmp_path: Path
+) -> Iterator[Composition]:
+    """The services of compose.yaml with the variables of a parameter; none of them is started."""
+    database = create_database(postgres)
+    variables = getattr(request, "param", {})
+    with Composition(image, (postgres.port, database), rabbitmq, tmp_path, variables) as services:
+        yield services
 
 
-def create_administrator(composition: Composition, session: requests.Session) -> None:
+def create_database(postgres: TcpServer) -> str:
+    """Create an empty database and return its name."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    execute(postgres.url, f"CREATE DATABASE {name}")
+    return name
+
+
+def create_administrator(composition: Composition) -> None:
     """Sign in with the link that the web process prints, as docs/deploy.md says."""
+    assert "docker compose logs web | grep setup" in documented("containers")
     found = wait_for("the link", lambda: SETUP_RE.search(composition.log.read_text()))
-    response = session.post(
-        f"{composition.address}/api/setup", json={**PERSON, "token": found[1]}, timeout=REQUEST_SECONDS
-    )
-    assert response.status_code == 201, response.text
+    send(composition, "POST", "/api/setup", 201, json={**PERSON, "token": found[1]})
 
 
-def follow(session: requests.Session, address: str, task_id: str) -> list[dict[str, Any]]:
-    """Return all states of an import that its event stream sends until it ends by itself."""
-    url = f"{address}/api/upload/progress/{task_id}/stream"
-    with session.get(url, stream=True, timeout=REQUEST_SECONDS) as response:
+def send(composition: Composition, method: str, path: str, status: int, **options: Any) -> requests.Response:
+    """Send a request through Caddy and return the response, which must have this status."""
+    url = f"{composition.address}{path}"
+    response = composition.session.request(method, url, timeout=REQUEST_SECONDS, **options)
+    assert response.status_code == status, response.text
+    return response
+
+
+def follow(composition: Composition, task_id: str) -> list[dict[str, Any]]:
+    """Return all states of an import that its event stream sends through Caddy until the stream ends by itself."""
+    url = f"{composition.address}/api/upload/progress/{task_id}/stream"
+    with composition.session.get(url, stream=True, timeout=REQUEST_SECONDS) as response:
         return [job for _, job in read_events(response)]
 
 
-def test_the_image_imports_behind_caddy(composition: Composition) -> None:
-    t = time.monotonic()
-    assert not composition.check_health()
-    composition.run("migrate")
-    print("migrate", time.monotonic() - t)
-    web, worker = composition.start("web"), composition.start("worker")
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = str(composition.start_caddy())
-    address = composition.address
-    print("caddy", time.monotonic() - t)
-    wait_for("the health check of the image succeeds", composition.check_health)
-    print("check", time.monotonic() - t)
-
-    def is_healthy() -> bool:
-        return session.get(f"{address}/api/health", timeout=REQUEST_SECONDS).ok
-
-    wait_for("a product that is healthy behind Caddy", is_healthy)
-    print("healthy", time.monotonic() - t)
-    create_administrator(composition, session)
+def upload_sample(composition: Composition) -> str:
+    """Upload a file in a form; return the task id."""
     with SAMPLE.open("rb") as file:
-        response = session.post(f"{address}/api/upload", files={"file": file}, timeout=REQUEST_SECONDS)
-    assert response.status_code == 202, response.text
-    jobs = follow(session, address, response.json()["task_id"])
-    assert (jobs[-1]["status"], jobs[-1]["processed_records"]) == ("completed", SAMPLE_ROWS)
-    print("import", time.monotonic() - t)
-    print(len(jobs), session.cookies)
-    assert stop(web) == 0
-    assert stop(worker) == 0
-    print("stop", time.monotonic() - t)
-    print(composition.log.read_text())
+        return str(send(composition, "POST", "/api/upload", 202, files={"file": file}).json()["task_id"])
+
+
+def upload_in_parts(composition: Composition) -> str:
+    """Upload TUS_CONTENT with the protocol tus, in two parts; return the task id."""
+    response = send(composition, "POST", "/api/uploads", 201, headers=tus.creation_headers(len(TUS_CONTENT)))
+    path = response.headers["Location"].removeprefix(composition.address)
+    for offset, part in ((0, TUS_CONTENT[:PART_BYTES]), (PART_BYTES, TUS_CONTENT[PART_BYTES:])):
+        response = send(composition, "PATCH", path, 204, data=part, headers=tus.append_headers(offset))
+    return tus.task_id_of(response)
+
+
+def check_completed(job: dict[str, Any], created: int) -> None:
+    """Assert that an import completed and created this many products."""
+    assert (job["status"], job["created_count"], job["rejected_count"]) == ("completed", created, 0)
+
+
+def test_the_image_imports_behind_caddy(composition: Composition) -> None:
+    composition.run("migrate")
+    web, worker = composition.start("web"), composition.start("worker")
+    composition.start_caddy()
+    composition.wait_until_healthy()
+    composition.check_health()
+    create_administrator(composition)
+
+    check_completed(follow(composition, upload_sample(composition))[-1], SAMPLE_ROWS)
+    check_completed(follow(composition, upload_in_parts(composition))[-1], TUS_ROWS)
+
+    terminate(web, worker)
+    assert await_end(web, worker) == [0, 0]
+    log = composition.log.read_text()
+    assert "Traceback" not in log
+    assert "ERROR" not in log
+
+
+@pytest.mark.parametrize("composition", [read_variables(documented("s3"))], indirect=True, ids=["s3"])
+def test_the_image_imports_from_the_store_of_the_profile_s3(composition: Composition, image: Stage) -> None:
+    composition.start_s3()
+    composition.run("migrate")
+    command = read_container_command(documented("s3"), "worker")
+    composition.run_until_it_works("worker", *command)
+    processes = composition.start("web"), composition.start("worker")
+    composition.start_caddy()
+    composition.wait_until_healthy()
+    create_administrator(composition)
+    task_id = upload_in_parts(composition)
+    assert not list((image.root.path / "var/lib/acme/uploads").iterdir())
+    assert follow(composition, task_id)[-1]["status"] == "completed"
+    terminate(*processes)
+    assert await_end(*processes) == [0, 0]
+
+
+@pytest.fixture
+def server_root(image: Stage) -> Iterator[PrivateRoot]:
+    """A server on which the product was installed with the commands of docs/deploy.md, in their order, as root.
+
+    `systemctl` only writes its arguments to a file.
+    """
+    with PrivateRoot() as root:
+        install_pip(root)
+        # The files of the image are compiled already.
+        (root.path / "opt").mkdir()
+        for source, target in (
+            (image.root.path / "opt/acme", "opt/acme"),
+            (ROOT / "deploy", "opt/acme/deploy"),
+        ):
+            shutil.copytree(source, root.path / target)
+        for folder in ("etc/systemd/system", "etc/caddy", "stand-in/bin"):
+            (root.path / folder).mkdir(parents=True)
+        systemctl = root.path / "stand-in/bin/systemctl"
+        systemctl.write_text(SYSTEMCTL)
+        systemctl.chmod(0o755)
+        run_in_shell(root, documented("installation"), {"PATH": f"/stand-in/bin:{PATH}"}, "/", None)
+        yield root
+
+
+def start_units(root: PrivateRoot, log: Path) -> tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]:
+    """Run the migrations as their unit says, and start the web process and the worker as theirs do."""
+    user = "acme"
+    root.run(["install", "-d", "-m", "750", "-o", user, "-g", user, STATE_FOLDER], user=None)
+    root.protect(STATE_FOLDER)
+    units = [read_unit(name) for name in ("acme-migrate", "acme-web", "acme-worker")]
+    processes = []
+    for unit in units:
+        assert (unit["User"], unit["StateDirectory"]) == ([user], [Path(STATE_FOLDER).name])
+        assert unit["ProtectSystem"] == ["strict"]
+        (file,), (folder,), (command,) = unit["EnvironmentFile"], unit["WorkingDirectory"], unit["ExecStart"]
+        variables = [word for line in unit["Environment"] for word in line.split()]
+        # The file overrides the variables of the unit.
+        variables += (root.path / file.lstrip("/")).read_text().splitlines()
+        environment = dict(variable.split("=", 1) for variable in variables)
+        kind = unit.get("Type", ["simple"])
+        if kind == ["oneshot"]:
+            root.run(command.split(), user=user, folder=folder, environment=environment)
+        else:
+            if kind == ["notify"]:
+                environment["NOTIFY_SOCKET"] = NOTIFY_SOCKET
+            processes.append(root.start(command.split(), log, user=user, folder=folder, environment=environment))
+    web, worker = processes
+    return web, worker
+
+
+def test_the_units_start_what_the_documented_commands_install(
+    server_root: PrivateRoot, postgres: TcpServer, rabbitmq: str, tmp_path: Path
+) -> None:
+    root = server_root
+    assert (root.path / "stand-in/systemctl.log").read_text().splitlines() == [
+        "daemon-reload",
+        "enable --now acme-web acme-worker",
+    ]
+    for unit in UNITS:
+        assert (root.path / "etc/systemd/system" / unit.name).read_text() == unit.read_text()
+    (port,) = find_free_ports(1)
+    settings = dict(line.split("=", 1) for line in documented("settings").splitlines())
+    settings |= {
+        "DATABASE_URL": url_of(postgres.url, create_database(postgres)),
+        "CLOUDAMQP_URL": rabbitmq,
+        "PORT": str(port),
+    }
+    (root.path / "etc/acme/acme.env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+        notifications.bind(str(root.path / NOTIFY_SOCKET.lstrip("/")))
+        (root.path / NOTIFY_SOCKET.lstrip("/")).chmod(0o777)
+        notifications.settimeout(STARTED_SECONDS)
+        web, worker = start_units(root, tmp_path / "output.log")
+        while b"READY=1" not in notifications.recv(4096):
+            pass
+    wait_for("a healthy product", lambda: is_healthy(f"http://127.0.0.1:{port}"), seconds=STARTED_SECONDS)
+    terminate(web, worker)
+    assert await_end(web, worker) == [0, 0]
+    assert "Traceback" not in (tmp_path / "output.log").read_text()
