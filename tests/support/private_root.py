@@ -6,6 +6,7 @@ tests use, in /usr/local as in the official image. /stand-in/packages are the pa
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from support.database import find_fast_folder
 from support.prerequisites import skip_or_fail
 from support.waiting import wait_for
 
@@ -73,7 +75,7 @@ class PrivateRoot:
         if shutil.which("unshare") is None or subprocess.run([*NAMESPACES, "true"], check=False).returncode:
             skip_or_fail("Processes cannot get a root file system of their own: run the test as root on Linux.")
         # Everybody must be able to pass the folder, so it is not in the private folder of the test.
-        self._folder = Path(tempfile.mkdtemp(prefix="acme-root-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="acme-root-", dir=_find_folder()))
         self._folder.chmod(0o755)
         self.path = self._folder / "root"
         (self.path / "etc").mkdir(parents=True)
@@ -158,6 +160,12 @@ class PrivateRoot:
             process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
         self._started.append(process)
         return process
+
+
+def _find_folder() -> Path | None:
+    """Return a folder in memory if programs may be executed in it, otherwise None for the default."""
+    folder = find_fast_folder()
+    return None if folder is None or os.statvfs(folder).f_flag & os.ST_NOEXEC else folder
 
 
 def terminate(*processes: subprocess.Popen[bytes]) -> None:

@@ -32,7 +32,7 @@ import requests
 
 from support import tus
 from support.composition import CADDYFILE, REQUEST_SECONDS, Composition, read_container_command, read_variables
-from support.database import execute, url_of
+from support.database import execute, find_fast_folder, url_of
 from support.deployment_files import UNITS, read_unit
 from support.documented_calls import read_code_blocks
 from support.image_builder import Stage, building_image, install_pip, run_in_shell
@@ -49,7 +49,7 @@ SAMPLE_ROWS = 2000
 TUS_ROWS = 3000
 TUS_CONTENT = b"sku,name\n" + b"".join(b"TUS-%06d,%s\n" % (number, b"x" * 100) for number in range(TUS_ROWS))
 PART_BYTES = 200_000
-SECTIONS = ("containers", "s3", "installation", "settings", "lifecycle", "backup")
+SECTIONS = ("containers", "s3", "installation", "settings", "lifecycle", "backup", "restore")
 STATE_FOLDER = "/var/lib/acme"
 NOTIFY_SOCKET = "/stand-in/notify"
 SYSTEMCTL = '#!/bin/sh\necho "$@" >> /stand-in/systemctl.log\n'
@@ -64,7 +64,7 @@ def documented(section: str) -> str:
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[TcpServer]:
     """A PostgreSQL server on a port, with the user of compose.yaml."""
-    folder = Path(tempfile.mkdtemp(prefix="acme-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix="acme-tests-", dir=find_fast_folder()))
     # The account of the server must reach the folder.
     folder.chmod(0o755)
     server = TcpServer(folder / "data", {})
@@ -83,22 +83,36 @@ def image() -> Iterator[Stage]:
         yield stage
 
 
+@pytest.fixture(scope="module")
+def migrated(image: Stage, postgres: TcpServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database that was empty before the service `migrate` ran."""
+    execute(postgres.url, "CREATE DATABASE migrated")
+    with Composition(image, (postgres.port, "migrated"), "", tmp_path_factory.mktemp("migrate"), {}) as services:
+        services.run("migrate")
+    return "migrated"
+
+
+@pytest.fixture
+def database(postgres: TcpServer, migrated: str) -> str:
+    """The name of a database that only this test uses."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    execute(postgres.url, f"CREATE DATABASE {name} TEMPLATE {migrated}")
+    return name
+
+
 @pytest.fixture
 def composition(
-    request: pytest.FixtureRequest, image: Stage, postgres: TcpServer, rabbitmq: str, tmp_path: Path
+    request: pytest.FixtureRequest,
+    image: Stage,
+    postgres: TcpServer,
+    database: str,
+    rabbitmq: str,
+    tmp_path: Path,
 ) -> Iterator[Composition]:
-    """The services of compose.yaml with the variables of a parameter; none of them is started."""
-    database = create_database(postgres)
+    """The services of compose.yaml with the variables of a parameter; only the service `migrate` has run."""
     variables = getattr(request, "param", {})
     with Composition(image, (postgres.port, database), rabbitmq, tmp_path, variables) as services:
         yield services
-
-
-def create_database(postgres: TcpServer) -> str:
-    """Create an empty database and return its name."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    execute(postgres.url, f"CREATE DATABASE {name}")
-    return name
 
 
 def create_administrator(composition: Composition) -> None:
@@ -138,21 +152,21 @@ def upload_in_parts(composition: Composition) -> str:
     return tus.task_id_of(response)
 
 
-def check_completed(job: dict[str, Any], created: int) -> None:
-    """Assert that an import completed and created this many products."""
-    assert (job["status"], job["created_count"], job["rejected_count"]) == ("completed", created, 0)
+def check_completed(states: list[dict[str, Any]], rows: int) -> None:
+    """Assert that the states of an import, which has this many rows, end with its success."""
+    last = states[-1]
+    assert (last["status"], last["processed_records"], last["rejected_count"]) == ("completed", rows, 0)
 
 
 def test_the_image_imports_behind_caddy(composition: Composition) -> None:
-    composition.run("migrate")
     web, worker = composition.start("web"), composition.start("worker")
     composition.start_caddy()
     composition.wait_until_healthy()
     composition.check_health()
     create_administrator(composition)
 
-    check_completed(follow(composition, upload_sample(composition))[-1], SAMPLE_ROWS)
-    check_completed(follow(composition, upload_in_parts(composition))[-1], TUS_ROWS)
+    check_completed(follow(composition, upload_sample(composition)), SAMPLE_ROWS)
+    check_completed(follow(composition, upload_in_parts(composition)), TUS_ROWS)
 
     terminate(web, worker)
     assert await_end(web, worker) == [0, 0]
@@ -164,7 +178,6 @@ def test_the_image_imports_behind_caddy(composition: Composition) -> None:
 @pytest.mark.parametrize("composition", [read_variables(documented("s3"))], indirect=True, ids=["s3"])
 def test_the_image_imports_from_the_store_of_the_profile_s3(composition: Composition, image: Stage) -> None:
     composition.start_s3()
-    composition.run("migrate")
     command = read_container_command(documented("s3"), "worker")
     composition.run_until_it_works("worker", *command)
     processes = composition.start("web"), composition.start("worker")
@@ -173,7 +186,7 @@ def test_the_image_imports_from_the_store_of_the_profile_s3(composition: Composi
     create_administrator(composition)
     task_id = upload_in_parts(composition)
     assert not list((image.root.path / "var/lib/acme/uploads").iterdir())
-    assert follow(composition, task_id)[-1]["status"] == "completed"
+    check_completed(follow(composition, task_id), TUS_ROWS)
     terminate(*processes)
     assert await_end(*processes) == [0, 0]
 
@@ -229,7 +242,7 @@ def start_units(root: PrivateRoot, log: Path) -> tuple[subprocess.Popen[bytes], 
 
 
 def test_the_units_start_what_the_documented_commands_install(
-    server_root: PrivateRoot, postgres: TcpServer, rabbitmq: str, tmp_path: Path
+    server_root: PrivateRoot, postgres: TcpServer, database: str, rabbitmq: str, tmp_path: Path
 ) -> None:
     root = server_root
     assert (root.path / "stand-in/systemctl.log").read_text().splitlines() == [
@@ -241,7 +254,7 @@ def test_the_units_start_what_the_documented_commands_install(
     (port,) = find_free_ports(1)
     settings = dict(line.split("=", 1) for line in documented("settings").splitlines())
     settings |= {
-        "DATABASE_URL": url_of(postgres.url, create_database(postgres)),
+        "DATABASE_URL": url_of(postgres.url, database),
         "CLOUDAMQP_URL": rabbitmq,
         "PORT": str(port),
     }
