@@ -60,7 +60,7 @@ def building_image(files: Mapping[str, Path]) -> Iterator[Stage]:
                 install_pip(root)
                 if not stage.is_last:
                     # In the stages before the last one, commands run as an ordinary user, who owns /opt.
-                    (root.path / "opt").mkdir()
+                    (root.path / "opt").mkdir(exist_ok=True)
                     os.chown(root.path / "opt", int(BUILDER), int(BUILDER))
             else:
                 _carry_out(stage, stages, instruction)

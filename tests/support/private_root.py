@@ -26,31 +26,32 @@ PATH = "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
 PACKAGES = "/stand-in/packages"
 COMMAND_SECONDS = 120
 STOP_SECONDS = 60
-# Mounts the parts of the root $1: Python from $2, packages from $3. Then it stays, as process 1.
+# Mounts the parts of the root $1: Python from $2, packages from $3. Then it stays, as process 1, until the test ends.
 PREPARE_SCRIPT = """
+mount_read_only() {
+    mkdir -p "$2"
+    mount --bind "$1" "$2"
+    mount -o remount,bind,ro "$2"
+}
 root=$1
 mount --bind "$root" "$root"
 for name in usr bin sbin lib lib32 lib64 libx32; do
     if [ -L /$name ]; then
         cp -P /$name "$root/$name"
     elif [ -d /$name ]; then
-        mkdir "$root/$name"
-        mount --bind /$name "$root/$name"
-        mount -o remount,bind,ro "$root/$name"
+        mount_read_only /$name "$root/$name"
     fi
 done
 mkdir "$root/dev" "$root/proc" "$root/tmp"
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
-mount --bind "$2" "$root/usr/local"
+mount_read_only "$2" "$root/usr/local"
 # Where the interpreter looks for its library.
-mkdir -p "$root$2"
-mount --bind "$2" "$root$2"
-mkdir -p "$root/stand-in/packages"
-mount --bind "$3" "$root/stand-in/packages"
+mount_read_only "$2" "$root$2"
+mount_read_only "$3" "$root/stand-in/packages"
 touch "$root/ready"
-exec sleep infinity
+exec cat
 """
 # Makes all of the root $1 read-only but /tmp and the folder $2.
 PROTECT_SCRIPT = 'mount --bind "$1$2" "$1$2"; mount -o remount,bind,ro "$1"'
@@ -86,7 +87,9 @@ class PrivateRoot:
                 shutil.copy(file, self.path / "etc" / name)
         packages = sysconfig.get_path("purelib")
         self._process = subprocess.Popen(
-            [*NAMESPACES, "sh", "-euc", PREPARE_SCRIPT, "sh", str(self.path), str(self._python_folder()), packages]
+            [*NAMESPACES, "sh", "-euc", PREPARE_SCRIPT, "sh", str(self.path), str(self._python_folder()), packages],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
         )
         wait_for("the private root", self._is_ready)
         (self._first,) = psutil.Process(self._process.pid).children()
@@ -100,6 +103,8 @@ class PrivateRoot:
         self._process.kill()
         for process in (self._process, *self._started):
             process.wait(STOP_SECONDS)
+        assert self._process.stdin is not None
+        self._process.stdin.close()
         wait_for("the end of the private root", lambda: not self._first.is_running())
         # No mount is visible here, so this removes only what is in the folder.
         shutil.rmtree(self._folder)
@@ -172,8 +177,8 @@ def terminate(*processes: subprocess.Popen[bytes]) -> None:
     """Send SIGTERM to commands that `PrivateRoot.start` has started."""
     for process in processes:
         # `nsenter` waits for its child and ends with the same status.
-        (child,) = psutil.Process(process.pid).children()
-        child.terminate()
+        for child in psutil.Process(process.pid).children():
+            child.terminate()
 
 
 def await_end(*processes: subprocess.Popen[bytes]) -> list[int]:

@@ -10,8 +10,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 # There are many browser tests, so they form two groups, which two processes can run.
 BROWSER_GROUPS = 2
-# These files start a server that takes long to start.
-FILES_WITH_A_SERVER = {"test_rabbitmq.py"}
+# The tests of these files share something that takes long to make: a server, or the image of the product.
+FILES_WITH_A_FIXTURE = {"test_image.py", "test_rabbitmq.py"}
 
 
 class Scheduler(LoadScopeScheduling):  # type: ignore[misc]
@@ -25,7 +25,7 @@ class Scheduler(LoadScopeScheduling):  # type: ignore[misc]
         folder, _, file = nodeid.partition("::")[0].rpartition("/")
         if folder.endswith("browser"):
             return f"browser {zlib.crc32(nodeid.encode()) % BROWSER_GROUPS}"
-        return file if file in FILES_WITH_A_SERVER else nodeid
+        return file if file in FILES_WITH_A_FIXTURE else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -234,7 +234,7 @@ def server_root(image: Stage) -> Iterator[PrivateRoot]:
     with PrivateRoot() as root:
         install_pip(root)
         # The files of the image are compiled already.
-        (root.path / "opt").mkdir()
+        (root.path / "opt").mkdir(exist_ok=True)
         for source, target in (
             (image.root.path / "opt/acme", "opt/acme"),
             (ROOT / "deploy", "opt/acme/deploy"),
