@@ -33,6 +33,8 @@ graceful_timeout = 5
 keepalive = 5
 # With sendfile, bytes would bypass `ClientSocket`, which notices a client that does not read.
 sendfile = False
+# Nobody uses it. Its socket would be below the home folder, which a container or a service need not have.
+control_socket_disable = True
 # TRUSTED_PROXIES decides who may set headers of proxies (app.py).
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}

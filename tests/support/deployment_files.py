@@ -38,12 +38,6 @@ def read_dockerfile() -> list[Instruction]:
     return [Instruction(name, " ".join(value.split())) for name, _, value in parts]
 
 
-def read_image_environment() -> dict[str, str]:
-    """Return the environment variables that the last stage of the Dockerfile sets."""
-    last = [instruction for instruction in read_dockerfile() if instruction.name == "ENV"][-1]
-    return dict(word.split("=", 1) for word in last.value.split())
-
-
 def read_compose(variables: Mapping[str, str]) -> dict[str, Any]:
     """Return compose.yaml with these variables, without its extensions, which its services have merged."""
 

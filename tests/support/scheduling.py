@@ -10,9 +10,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 # There are many browser tests, so they form two groups, which two processes can run.
 BROWSER_GROUPS = 2
-# Each group shares servers that take long to start.
+# The tests of a group share something that takes long to make: servers, or the image of the product.
 GROUPS = {
     "test_cluster.py": "cluster",
+    "test_image.py": "image",
     "test_rabbitmq.py": "rabbitmq",
     "test_s3_faults.py": "s3",
     "test_s3_imports.py": "s3",
