@@ -17,6 +17,8 @@ import config
 from api.reading import EXTENSION
 from app import create_app
 from database import replica as replica_module
+from database.clock import REFRESH_SECONDS, Clock
+from database.connect import Component, connected
 from database.replica import Position, Replica, ReplicaUnavailable, read_position
 from models import db
 from support.api import create_product, list_skus, read_json
@@ -130,6 +132,13 @@ def test_an_import_is_listed_as_soon_as_it_is_completed(
         read_json(client.get("/api/products", query_string=query))
     assert client.get("/api/products/export").text.count("lamp") == ROWS
     assert len(reads) >= 3
+
+
+def test_the_clock_of_a_standby_does_not_count(servers: Servers, own_clock: Clock) -> None:
+    with connected(servers.standby.url, Component.READS):
+        assert own_clock.age_seconds == float("inf")
+    with connected(servers.primary.url, Component.READS):
+        assert own_clock.age_seconds < REFRESH_SECONDS
 
 
 def test_a_lagging_replica_is_passed_over_until_it_has_caught_up(
