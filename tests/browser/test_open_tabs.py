@@ -13,7 +13,7 @@ IMPORTS = 150
 AT_A_TIME = 10
 # V8 compiles code at its own pace, and the same page differs by this much between two collections. If each import left
 # a row of the history behind, there would be 8,000 nodes and 1,000 listeners more.
-NOISE_BYTES = 500_000
+NOISE_BYTES = 800_000
 NOISE_NODES = 200
 NOISE_LISTENERS = 20
 

@@ -16,11 +16,11 @@ from support.browser_contexts import CONTEXT
 MAX_KB = 130
 MAX_KB_WITH_IMPORTS = 190
 MAIN = re.compile(r"/main\.js$")
-LATER = {"imports.js", "webhooks.js", "access.js", "en.other.json"}
+LATER = {"imports.js", "webhooks.js", "access.js", "tus-js-client.js", "en.other.json"}
 # When the stream begins, the page asks for changes that it has missed.
 STREAM = re.compile(r"/api/events")
 # What the page loads after its first screen.
-PARTS = re.compile(r"/(imports|webhooks|access)\.js$|/api/events")
+PARTS = re.compile(r"/(imports|webhooks|access|tus-js-client)\.js$|/api/events")
 ASSETS = re.compile(r"/static/\w{12}/")
 SCREENS = {
     "import": "drop-zone",
@@ -86,7 +86,7 @@ class Hold:
 
 def wait_for_parts(page: Page) -> None:
     """Wait until the page has loaded all of its parts."""
-    for part in ("imports", "webhooks", "access"):
+    for part in ("imports", "webhooks", "access", "tus-js-client"):
         page.wait_for_function(
             "part => performance.getEntriesByType('resource').some(({ name, responseEnd }) =>"
             " responseEnd && name.endsWith(part))",

@@ -38,8 +38,6 @@ export function createDropZone() {
     'aria-describedby': 'drop-columns',
   });
   input.addEventListener('change', () => uploadChosen(input));
-  // A failure shows when a file is uploaded.
-  loadTransferLibrary().catch(() => {});
   return h(
     'label',
     { class: 'drop-zone', data: { testid: 'drop-zone' } },
@@ -93,6 +91,8 @@ export function installPageDrop() {
     h('div', { class: 'drop-overlay-text' }, icon('upload'), h('span', { text: t('imports.choose.drop_anywhere') })),
   );
   document.body.append(overlay);
+  // Once it is updated, the server does not have this library any more. A failure shows when a file is uploaded.
+  loadTransferLibrary().catch(() => {});
   window.addEventListener('hashchange', () => pathOf(window.location.hash) !== refusedOn && clearBanner(CHECK_BANNER));
   // The number of nested elements that the pointer has entered and not left.
   let depth = 0;

@@ -21,7 +21,7 @@ from support.jobs import create_job, create_runner, delay_slices, read_job, read
 from support.threads import Threads
 from support.waiting import wait_for
 
-ROWS = 40_000
+ROWS = 16_000
 COUNTS = ("created_count", "updated_count", "unchanged_count", "duplicate_count", "rejected_count")
 # Name and description by SKU.
 Products = dict[str, tuple[str, str]]
