@@ -188,6 +188,6 @@ def test_the_application_refuses_those_who_are_not_signed_in(
     address = f"http://127.0.0.1:{free_port}"
     wait_for("the web process answers", lambda: answers(address))
     # Whatever a request says, the answer is the same, so a few of each call are enough.
-    few = ("--phases", "fuzzing", "--max-examples", "3")
+    few = ("--phases", "fuzzing", "--max-examples", "2")
     options = (*few, "--checks", "refused", "--warnings", "off", "--seed", "2026")
     run_schemathesis(processes, free_port, tmp_path, ["run", *options], ACCESS_KEY="")

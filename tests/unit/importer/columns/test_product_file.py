@@ -125,6 +125,8 @@ def test_the_description_of_a_wide_file_is_bounded(tmp_path: Path) -> None:
             assert len(set(names)) == columns
             assert column_names(names) == names or columns > 1000
             file.validator.encode_rows(next(file.read_chunks(10)))
+        if columns > 1000:
+            continue
         for mapping in ({names[1]: "name", names[0]: "sku"}, {header[1]: "name"}):
             with open_product_file(
                 path, FileOptions(mapping=mapping), max_record=1 << 21, max_unpacked_bytes=1 << 30
