@@ -34,6 +34,8 @@ def test_back_closes_a_dialog_and_leaves_the_screen_alone(page: Page, site: Site
     page.get_by_test_id("field-name").fill("Typed")
     page.go_back()
     expect(page.get_by_test_id("discard-ask")).to_be_visible()
+    # The page goes forward to the dialog again; a Back before that would only stop it.
+    page.wait_for_function("() => history.state?.isDialog")
     page.go_back()
     expect(page.get_by_test_id("discard-ask")).to_be_hidden()
     expect(page.get_by_test_id("field-name")).to_have_value("Typed")
