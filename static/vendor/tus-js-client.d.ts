@@ -16,6 +16,16 @@ export class DetailedError extends Error {
   originalResponse: HttpResponse | null;
 }
 
+export interface FileSource {
+  size: number;
+  slice(start: number, end: number): Promise<{ value: Blob; done: boolean }>;
+  close(): void;
+}
+
+export interface FileReader {
+  openFile(file: File): Promise<FileSource>;
+}
+
 export interface UploadOptions {
   endpoint?: string;
   uploadUrl?: string;
@@ -24,6 +34,7 @@ export interface UploadOptions {
   /** In milliseconds. */
   retryDelays?: number[];
   storeFingerprintForResuming?: boolean;
+  fileReader?: FileReader;
   onBeforeRequest?: (request: HttpRequest) => void;
   onUploadUrlAvailable?: () => void;
   onProgress?: (sentBytes: number, totalBytes: number) => void;

@@ -4,7 +4,8 @@ import { unattendedHeader } from '../core/attendance.js';
 import { ApiError, readAnswer } from '../core/api.js';
 import { t } from '../core/i18n.js';
 
-/** @import { DetailedError, HttpRequest, HttpResponse, Upload as Client } from '../../vendor/tus-js-client.js' */
+/** @import { DetailedError, FileReader, HttpRequest } from '../../vendor/tus-js-client.js' */
+/** @import { HttpResponse, Upload as Client } from '../../vendor/tus-js-client.js' */
 
 const ENDPOINT = '/api/uploads';
 /** How long to wait before each attempt after an interruption. The server may need minutes to start again. */
@@ -31,6 +32,22 @@ export const LIBRARY_MISSING = 'library_missing';
  * @property {() => void} stop what was sent stays on the server
  * @property {() => void} cancel what was sent is removed from the server
  */
+
+/**
+ * Opens a file for the library. Chromium sends a whole file in two thirds of the time that a slice of it takes.
+ * @type {FileReader}
+ */
+const FILE_READER = {
+  openFile: (file) =>
+    Promise.resolve({
+      size: file.size,
+      slice: (start, end) => {
+        const isWhole = start === 0 && end >= file.size;
+        return Promise.resolve({ value: isWhole ? file : file.slice(start, end), done: end >= file.size });
+      },
+      close: () => {},
+    }),
+};
 
 /** Load the library, so that the first upload does not wait for it. */
 export const loadTransferLibrary = () => import('../../vendor/tus-js-client.js');
@@ -77,6 +94,7 @@ export function startTransfer(file, { fields, url }, events) {
       headers: { Accept: 'application/json' },
       retryDelays: RETRY_DELAYS_MS,
       storeFingerprintForResuming: false,
+      fileReader: FILE_READER,
       onBeforeRequest: markUnattended,
       onUploadUrlAvailable: () => {
         if (hasEnded || !client?.url) return;
