@@ -58,7 +58,7 @@ def require_room(started_by: str) -> None:
 
 
 def require_room_for_upload(unfinished: int) -> None:
-    """Raise the 429 if somebody who has `unfinished` resumable uploads may not begin another one.
+    """Raise the 429 if a person or key with `unfinished` resumable uploads may not begin another one.
 
     Uploads that begin at the same time may exceed the limit by their number.
     """
