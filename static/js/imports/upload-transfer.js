@@ -132,8 +132,12 @@ export function startTransfer(file, { fields, url }, events) {
  * @param {string} url
  */
 export async function removeFromServer(url) {
-  const { Upload } = await loadTransferLibrary();
-  await Upload.terminate(url, { onBeforeRequest: markUnattended }).catch(() => {});
+  try {
+    const { Upload } = await loadTransferLibrary();
+    await Upload.terminate(url, { onBeforeRequest: markUnattended });
+  } catch {
+    // Without the library or the server, the upload expires.
+  }
 }
 
 /**
