@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import psycopg2
 from flask import Flask, Response, jsonify, request
 from psycopg2 import errors
-from sqlalchemy.exc import InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
@@ -196,9 +196,12 @@ def register(app: Flask) -> None:
                 response.headers[name] = value
         return response
 
+    # An InterfaceError reports that the connection was lost before the current statement.
+    @app.errorhandler(InterfaceError)
     @app.errorhandler(OperationalError)
+    @app.errorhandler(psycopg2.InterfaceError)
     @app.errorhandler(psycopg2.OperationalError)
-    def _handle_database_error(error: OperationalError | psycopg2.OperationalError) -> Response:
+    def _handle_database_error(error: DBAPIError | psycopg2.Error) -> Response:
         reason = " ".join(str(getattr(error, "orig", error)).split())
         if is_conflict(error):
             log.warning("Other transactions kept %s %s from writing: %s", request.method, request.path, reason)

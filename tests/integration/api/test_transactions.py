@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 import config
 from models import db
+from support.api import read_error
 from support.bulk import create_products, open_transaction
 from support.database import execute
+from support.waiting import wait_for
 
 Call = Callable[[FlaskClient], Any]
 
@@ -90,3 +93,38 @@ def test_a_connection_that_is_lost_before_its_transaction_begins_is_replaced(app
             connection.begin()
         assert connection.invalidated
     assert app.test_client().get("/api/products").status_code == 200
+
+
+def terminate(connection: Any, database_url: str) -> None:
+    execute(database_url, "SELECT pg_terminate_backend(%s, 10000)", (connection.info.backend_pid,))
+
+
+def idle_too_long(connection: Any, database_url: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 1")
+    backends = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+    wait_for("the timeout", lambda: execute(database_url, backends, (connection.info.backend_pid,)) == [(0,)])
+
+
+def close(connection: Any, _database_url: str) -> None:
+    connection.close()
+
+
+@pytest.mark.parametrize("lose", [terminate, idle_too_long, close])
+def test_a_connection_that_is_lost_within_a_transaction_is_no_internal_error(
+    app: Flask, client: FlaskClient, database_url: str, lose: Callable[[Any, str], None]
+) -> None:
+    create = WRITING_CALLS["create a product"]
+    lost = False
+
+    def lose_once(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        nonlocal lost
+        if not lost and statement.lstrip().startswith("INSERT"):
+            lost = True
+            lose(connection.connection.driver_connection, database_url)
+
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", lose_once)
+    read_error(create(client), 503, "unavailable")
+    assert lost
+    assert create(client).status_code == 201
