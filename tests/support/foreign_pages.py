@@ -16,7 +16,8 @@ METHODS = ("get", "post", "put", "patch", "delete")
 PAGE = b"""<!doctype html><title>Foreign page</title><link rel=icon href='data:,'><body></body>
 <script>if (location.hash) location.href = location.hash.slice(1)</script>"""
 # Tries all that a page can do with calls that change something, and returns what the page could read of the responses:
-# the list is empty if that is nothing. Each call is {method, path}.
+# the list is empty if that is nothing. Each call is {method, path}, and gets every kind of body. What else requests
+# differ in changes from call to call, so that the calls together have all combinations.
 WRITE_SCRIPT = """async ({target, calls}) => {
     const read = [];
     const json = JSON.stringify({
@@ -59,23 +60,19 @@ WRITE_SCRIPT = """async ({target, calls}) => {
         frame.addEventListener('load', () => { frame.remove(); element.remove(); resolve(); });
         element.submit();
     });
-    for (const {method, path} of calls) {
-        const waiting = [];
-        for (const mode of ['cors', 'no-cors']) {
-            for (const credentials of ['include', 'omit']) {
-                for (const [name, body] of Object.entries(bodies)) {
-                    const label = `${method} ${path} ${mode} ${credentials} ${name}`;
-                    waiting.push(send(label, target + path, {method, mode, credentials, body: body()}));
-                }
-            }
-            const headers = {'Content-Type': 'application/json'};
-            const options = {method, mode, credentials: 'include', body: json, headers};
-            waiting.push(send(`${method} ${path} ${mode} json`, target + path, options));
-        }
-        const keepalive = {method: 'POST', mode: 'no-cors', credentials: 'include', keepalive: true, body: json};
-        waiting.push(send(`beacon ${path}`, target + path, keepalive));
-        for (const enctype of ['text/plain', 'multipart/form-data', 'application/x-www-form-urlencoded']) {
-            waiting.push(submit(path, enctype));
+    const modes = ['cors', 'no-cors'].flatMap(mode => ['include', 'omit'].map(credentials => ({mode, credentials})));
+    const enctypes = ['text/plain', 'multipart/form-data', 'application/x-www-form-urlencoded'];
+    for (const [at, {method, path}] of calls.entries()) {
+        const headers = {'Content-Type': 'application/json'};
+        const mode = modes[at % 2 ? 0 : 2].mode;
+        const waiting = [
+            send(`${method} ${path} json`, target + path, {method, mode, credentials: 'include', body: json, headers}),
+            send(`beacon ${path}`, target + path, {...modes[2], method: 'POST', keepalive: true, body: json}),
+            submit(path, enctypes[at % enctypes.length]),
+        ];
+        for (const [number, [name, body]] of Object.entries(bodies).entries()) {
+            const options = {...modes[(at + number) % modes.length], method, body: body()};
+            waiting.push(send(`${method} ${path} ${name}`, target + path, options));
         }
         await Promise.all(waiting);
     }

@@ -48,7 +48,12 @@ export const readPeriod = (query) =>
  * @returns {{element: HTMLElement, load: (hours: number) => Promise<void>, stop: () => void}}
  */
 export function hoursChart(webhookId) {
-  const svg = draw('svg', { class: 'hours-chart', role: 'img', height: HEIGHT });
+  const svg = draw('svg', {
+    class: 'hours-chart',
+    role: 'img',
+    height: HEIGHT,
+    'aria-label': t('webhooks.chart.title'),
+  });
   const note = h('p', { class: 'rows-chart-note tabular', role: 'status', data: { testid: 'hours-note' } });
   const links = PERIODS.map(({ hours, label }, index) =>
     h('a', {
@@ -67,7 +72,7 @@ export function hoursChart(webhookId) {
   const rows = h('tbody');
   const table = h(
     'details',
-    { class: 'hours-table', data: { testid: 'hours-table' } },
+    { class: 'hours-table is-empty', data: { testid: 'hours-table' } },
     h('summary', { text: t('webhooks.chart.as_table') }),
     hoursTable(rows),
   );
@@ -112,7 +117,7 @@ export function hoursChart(webhookId) {
     const text = describe(hours);
     setText(note, text);
     svg.setAttribute('aria-label', t('webhooks.chart.label', { summary: text }));
-    body.hidden = !hours.some(isUsed);
+    table.classList.toggle('is-empty', !hours.some(isUsed));
     fill(rows, hours.filter(isUsed).toReversed().map(tableRow));
     render();
   }
@@ -137,7 +142,6 @@ export function hoursChart(webhookId) {
   }
   const resizeObserver = new ResizeObserver(render);
   resizeObserver.observe(element);
-  body.hidden = true;
   return {
     element,
     load,
