@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from playwright.sync_api import CDPSession, Page, expect
+import pytest
+from playwright.sync_api import Browser, CDPSession, Page, expect
 
 from support.browser import Site, cell, show_products
+from support.browser_contexts import CONTEXT
 
 WARM_UP_IMPORTS = 50
-IMPORTS = 150
+IMPORTS = 100
 AT_A_TIME = 10
 # V8 compiles code at its own pace, and the same page differs by this much between two collections. If each import left
-# a row of the history behind, there would be 8,000 nodes and 1,000 listeners more.
+# a row of the history behind, there would be 5,000 nodes and 600 listeners more.
 NOISE_BYTES = 800_000
 NOISE_NODES = 200
 NOISE_LISTENERS = 20
+
+
+@pytest.fixture
+def page(separating_browser: Browser, site: Site) -> Iterator[Page]:
+    """An empty page. The tabs have processes of their own, because the heap of a process is measured as a whole."""
+    with separating_browser.new_context(base_url=site.address, **CONTEXT) as context:
+        yield context.new_page()
 
 
 class Memory(NamedTuple):

@@ -162,7 +162,11 @@ def test_no_page_of_another_origin_can_change_anything(
     assert traffic.has_fetch_metadata
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", FOREIGN_HOST])
+@pytest.mark.parametrize(
+    ("victim", "host"),
+    [("signed in", "127.0.0.1"), ("signed in", FOREIGN_HOST), ("local", "localhost"), ("local", FOREIGN_HOST)],
+    indirect=["victim"],
+)
 def test_no_page_of_another_origin_can_read_anything(
     context: BrowserContext, victim: Victim, foreign_port: int, host: str
 ) -> None:

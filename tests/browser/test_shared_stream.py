@@ -100,9 +100,13 @@ def console() -> Console:
     return Console()
 
 
-@pytest.fixture
-def tabs(browser: Browser, web: WebProcess, console: Console, database_url: str) -> Iterator[Tabs]:
-    """Tabs on a name of this machine that is not a secure context, of an administrator whose key `web` sends."""
+@pytest.fixture(params=["browser"])
+def tabs(request: pytest.FixtureRequest, web: WebProcess, console: Console, database_url: str) -> Iterator[Tabs]:
+    """Tabs on a name of this machine that is not a secure context, of an administrator whose key `web` sends.
+
+    The parameter names the fixture of the browser.
+    """
+    browser: Browser = request.getfixturevalue(request.param)
     context = browser.new_context(base_url=f"http://{OTHER_HOST}:{web.port}", **CONTEXT)
     user_id = create_user(database_url)
     cookie = {"name": COOKIE_NAME, "value": create_session(database_url, user_id), "domain": OTHER_HOST, "path": "/"}
@@ -195,6 +199,7 @@ def test_a_confirmation_by_somebody_else_is_noticed(tabs: Tabs, web: WebProcess,
     tabs.wait_for_leader()
 
 
+@pytest.mark.parametrize("tabs", ["separating_browser"], indirect=True)
 def test_another_tab_takes_over_when_the_leader_hangs(
     tabs: Tabs, web: WebProcess, database_url: str, console: Console
 ) -> None:

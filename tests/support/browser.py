@@ -17,7 +17,16 @@ from typing import Any
 import psycopg2
 import pytest
 import requests
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserType,
+    ConsoleMessage,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from database.retry import retry
 from support.browser_contexts import ContextPool
@@ -186,20 +195,32 @@ class Console:
         assert [text for text in self.allowed if not any(text in error for error in occurred)] == []
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The installed Chromium or Chrome, driven by Playwright."""
+def launch(browser_type: BrowserType, *arguments: str) -> Browser:
+    """Start the installed Chromium or Chrome."""
     chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
     if chromium is None:
         skip_or_fail("There is no Chromium; install it (apt-get install chromium)")
+    names = ", ".join(f"MAP {name} 127.0.0.1" for name in (OTHER_HOST, FOREIGN_HOST))
+    # In containers Chromium runs as root, which its sandbox does not support. Its background traffic is off.
+    always = ["--no-sandbox", "--disable-quic", "--disable-background-networking", f"--host-resolver-rules={names}"]
+    return browser_type.launch(executable_path=chromium, args=[*always, *arguments])
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The browser of all tests, driven by Playwright.
+
+    Its pages share a process, and with it their compiled scripts: that saves a quarter of the CPU time of a page.
+    """
     with sync_playwright() as playwright:
-        # In containers Chromium runs as root, which its sandbox does not support. Its background traffic is off.
-        arguments = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
-        # Pages that share a process share compiled scripts, too: that saves a quarter of the CPU time of a page.
-        arguments.append("--renderer-process-limit=1")
-        names = (OTHER_HOST, FOREIGN_HOST)
-        arguments.append(f"--host-resolver-rules={', '.join(f'MAP {name} 127.0.0.1' for name in names)}")
-        yield playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield launch(playwright.chromium, "--renderer-process-limit=1")
+
+
+@pytest.fixture
+def separating_browser(browser: Browser) -> Iterator[Browser]:
+    """A browser whose pages have processes of their own."""
+    with launch(browser.browser_type) as separating:
+        yield separating
 
 
 @pytest.fixture(scope="session")
