@@ -1,6 +1,6 @@
 """Passwords: which are allowed, and their hashes (scrypt, RFC 7914).
 
-werkzeug's scrypt has the parameters that OWASP recommends (N = 2^15, r = 8, p = 1) and writes them into the hash.
+werkzeug writes the parameters of scrypt into each hash, so they can be raised: older hashes still work.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ MAX_CHARACTERS = 200
 # zxcvbn, those that are long enough. The others are refused for their length.
 COMMON_PASSWORDS = Path(__file__).with_name("common_passwords.txt")
 MIN_DIFFERENT_CHARACTERS = 5
-# A hash with werkzeug's parameters that belongs to no password. It is not computed, so the first attempt for an unknown
+# The default of werkzeug: N = 2^15, r = 8, p = 1.
+METHOD = "scrypt:32768:8:1"
+# A hash with the same parameters that belongs to no password. It is not computed, so the first attempt for an unknown
 # account takes no longer than the others.
-DUMMY_HASH = f"scrypt:32768:8:1$salt-of-no-account${'0' * 128}"
+DUMMY_HASH = f"{METHOD}$salt-of-no-account${'0' * 128}"
 
 
 class WeakPassword(ValueError):
@@ -60,7 +62,7 @@ def check_password(password: str, *known_texts: str) -> None:
 
 def hash_password(password: str) -> str:
     """Return the hash of a password, with a new salt. It takes about a tenth of a second."""
-    return generate_password_hash(password, method="scrypt")
+    return generate_password_hash(password, method=METHOD)
 
 
 def matches(password: str, password_hash: str | None) -> bool:

@@ -14,6 +14,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import hypothesis
@@ -28,7 +29,8 @@ os.environ.setdefault("DATABASE_URL", "postgresql://not-used-by-tests/none")
 os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="acme-tests-")
 
 import config
-from access import throttle
+from access import passwords, throttle
+from access.request_counts import RequestCounts
 from api import assets
 from api.assets import Assets
 from database.migrate import upgrade_database
@@ -51,6 +53,8 @@ hypothesis.settings.register_profile("without-deadline", deadline=None, max_exam
 # Mutation testing repeats the tests thousands of times.
 hypothesis.settings.register_profile("few-examples", deadline=None, max_examples=20, derandomize=True)
 hypothesis.settings.load_profile("without-deadline")
+
+FAST_METHOD = "scrypt:1024:8:1"
 
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 
@@ -118,6 +122,30 @@ def settings(environment: dict[str, str]) -> config.Settings:
     return config.load(environment)
 
 
+@pytest.fixture(autouse=True)
+def _end_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """End the threads of applications that a test has created itself. Their database ends with the test."""
+    started: list[RequestCounts] = []
+    create = RequestCounts.__init__
+
+    def create_and_remember(counts: RequestCounts, *values: Any, **options: Any) -> None:
+        create(counts, *values, **options)
+        started.append(counts)
+
+    monkeypatch.setattr(RequestCounts, "__init__", create_and_remember)
+    yield
+    for counts in started:
+        counts.close()
+
+
+@pytest.fixture(autouse=True)
+def _fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords in a fraction of the time. A hash says how it was made, so web processes accept it."""
+    dummy = passwords.DUMMY_HASH.replace(passwords.METHOD, FAST_METHOD)
+    monkeypatch.setattr(passwords, "METHOD", FAST_METHOD)
+    monkeypatch.setattr(passwords, "DUMMY_HASH", dummy)
+
+
 @functools.cache
 def read_assets(folder: Path, *, with_bundle: bool = True) -> Assets:
     """Read the assets of a folder once for all applications: there are hundreds of files."""
@@ -139,8 +167,6 @@ def app(settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     # Threads must not outlive their database.
     assert application.extensions["streams"].streams == 0, "The test must close the streams that it has opened."
     application.extensions["bulk_runs"].close()
-    if counts := application.extensions.get("request_counts"):
-        counts.close()
     with application.app_context():
         db.engine.dispose()
 

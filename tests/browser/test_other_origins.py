@@ -147,7 +147,11 @@ def attack(page: Page, victim: Victim, target: str) -> None:
     assert victim.state() == before
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", FOREIGN_HOST])
+@pytest.mark.parametrize(
+    ("victim", "host"),
+    [("signed in", "127.0.0.1"), ("signed in", FOREIGN_HOST), ("local", FOREIGN_HOST)],
+    indirect=["victim"],
+)
 def test_no_page_of_another_origin_can_change_anything(
     context: BrowserContext, victim: Victim, foreign_port: int, host: str
 ) -> None:

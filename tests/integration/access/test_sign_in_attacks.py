@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import statistics
 import threading
 import time
@@ -167,6 +168,13 @@ def accounts(app: Flask, database_url: str, user_id: int) -> dict[str, str]:
         "invited": "invited@example.com",
         "disabled": "disabled@example.com",
     }
+
+
+def test_the_product_hashes_with_the_usual_cost() -> None:
+    # The tests use a lower one, so look at the module as the product loads it.
+    product = runpy.run_path(passwords.__file__)
+    assert product["hash_password"](PASSWORD).startswith("scrypt:32768:8:1$")
+    assert product["DUMMY_HASH"].startswith("scrypt:32768:8:1$")
 
 
 def test_every_refused_sign_in_costs_one_scrypt(

@@ -123,40 +123,38 @@ def test_a_deleted_fix_is_no_longer_made(client: FlaskClient, runner: ImportRunn
     read_error(client.delete("/api/imports/no-id/fixes/1"), 404, "import_not_found")
 
 
-@pytest.mark.parametrize(
-    ("fix", "fields"),
-    [
-        ({**VALUE, "column": "Status"}, ["column"]),
-        ({**VALUE, "replacement": "a\0"}, ["replacement"]),
-        ({**VALUE, "replacement": "x" * 10_001}, ["replacement"]),
-        ({**VALUE, "value": None}, ["value"]),
-        ({**VALUE, "value": 1}, ["value"]),
-        ({"column": "Active", "value": "maybe"}, ["replacement"]),
-        ({**VALUE, **ROW}, ["column", "replacement", "value"]),
-        ({}, ["column", "replacement", "value"]),
-        ({**ROW, "line": 3}, ["line"]),
-        ({**ROW, "line": 1}, ["line"]),
-        ({**ROW, "line": 10**14}, ["line"]),
-        ({**ROW, "line": 10**40}, ["line"]),
-        ({**ROW, "line": 0}, ["line"]),
-        ({**ROW, "line": "4"}, ["line"]),
-        ({**ROW, "line": True}, ["line"]),
-        ({**ROW, "row": ["a", "b"]}, ["row"]),
-        ({**ROW, "row": []}, ["row"]),
-        ({**ROW, "row": "abc"}, ["row"]),
-        ({**ROW, "row": ["a", 1, None]}, ["row"]),
-        ({**ROW, "row": ["a", "b\0", "c"]}, ["row"]),
-        ({**ROW, "row": ["a", "\ud800", "c"]}, ["row"]),
-        ({**ROW, "note": "x"}, ["note"]),
-    ],
-)
-def test_fixes_that_do_not_fit_are_refused_with_their_fields(
-    client: FlaskClient, runner: ImportRunner, fix: Any, fields: list[str]
-) -> None:
+UNFIT_FIXES: list[tuple[Any, list[str]]] = [
+    ({**VALUE, "column": "Status"}, ["column"]),
+    ({**VALUE, "replacement": "a\0"}, ["replacement"]),
+    ({**VALUE, "replacement": "x" * 10_001}, ["replacement"]),
+    ({**VALUE, "value": None}, ["value"]),
+    ({**VALUE, "value": 1}, ["value"]),
+    ({"column": "Active", "value": "maybe"}, ["replacement"]),
+    ({**VALUE, **ROW}, ["column", "replacement", "value"]),
+    ({}, ["column", "replacement", "value"]),
+    ({**ROW, "line": 3}, ["line"]),
+    ({**ROW, "line": 1}, ["line"]),
+    ({**ROW, "line": 10**14}, ["line"]),
+    ({**ROW, "line": 10**40}, ["line"]),
+    ({**ROW, "line": 0}, ["line"]),
+    ({**ROW, "line": "4"}, ["line"]),
+    ({**ROW, "line": True}, ["line"]),
+    ({**ROW, "row": ["a", "b"]}, ["row"]),
+    ({**ROW, "row": []}, ["row"]),
+    ({**ROW, "row": "abc"}, ["row"]),
+    ({**ROW, "row": ["a", 1, None]}, ["row"]),
+    ({**ROW, "row": ["a", "b\0", "c"]}, ["row"]),
+    ({**ROW, "row": ["a", "\ud800", "c"]}, ["row"]),
+    ({**ROW, "note": "x"}, ["note"]),
+]
+
+
+def test_fixes_that_do_not_fit_are_refused_with_their_fields(client: FlaskClient, runner: ImportRunner) -> None:
     task_id = _check(client, runner)
-    response = _post(client, task_id, VALUE, fix)
-    assert sorted(read_json(response, 400)["fields"]) == [f"fixes.1.{field}" for field in fields]
-    assert read_json(response, 400)["code"] == "invalid_fixes"
+    for fix, fields in UNFIT_FIXES:
+        response = _post(client, task_id, VALUE, fix)
+        assert sorted(read_json(response, 400)["fields"]) == [f"fixes.1.{field}" for field in fields], fix
+        assert read_json(response, 400)["code"] == "invalid_fixes", fix
     assert _list(client, task_id) == []
     assert get_import(client, task_id)["status"] == "awaiting_confirmation"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-import pytest
 from flask.testing import FlaskClient
 
 import config
@@ -70,33 +69,29 @@ def test_a_retry_accepts_other_options_and_null_for_detection(client: FlaskClien
     assert (job["status"], job["mode"], job["preview"]["create"]) == ("awaiting_confirmation", "create", 1)
 
 
-@pytest.mark.parametrize(
-    ("options", "field"),
-    [
-        ({"mode": "replace"}, "mode"),
-        ({"preview": "true"}, "preview"),
-        ({"delimiter": 7}, "delimiter"),
-        ({"quote": "x"}, "quote"),
-        ({"header_line": 0}, "header_line"),
-        ({"header_line": "3"}, "header_line"),
-        ({"header_line": True}, "header_line"),
-        ({"sheet": 1}, "sheet"),
-        ({"short_rows": "keep"}, "short_rows"),
-        ({"missing": None}, "missing"),
-        ({"missing_limit": 1.5}, "missing_limit"),
-        ({"missing_limit": "0.5"}, "missing_limit"),
-        ({"mapping": '{"a": "sku"}'}, "mapping"),
-        ({"mapping": {"a": "price"}}, "mapping"),
-        ({"chunk_rows": 1}, "chunk_rows"),
-    ],
-    ids=str,
-)
-def test_an_invalid_option_of_a_retry_is_refused_with_its_field(
-    client: FlaskClient, runner: ImportRunner, options: dict[str, Any], field: str
-) -> None:
-    job = upload_and_run(client, runner, "name\n")
-    response = client.post(f"/api/imports/{job['task_id']}/retry", json=options)
-    read_error(response, 400, "invalid_parameter", field)
+INVALID_OPTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"mode": "replace"}, "mode"),
+    ({"preview": "true"}, "preview"),
+    ({"delimiter": 7}, "delimiter"),
+    ({"quote": "x"}, "quote"),
+    ({"header_line": 0}, "header_line"),
+    ({"header_line": "3"}, "header_line"),
+    ({"header_line": True}, "header_line"),
+    ({"sheet": 1}, "sheet"),
+    ({"short_rows": "keep"}, "short_rows"),
+    ({"missing": None}, "missing"),
+    ({"missing_limit": 1.5}, "missing_limit"),
+    ({"missing_limit": "0.5"}, "missing_limit"),
+    ({"mapping": '{"a": "sku"}'}, "mapping"),
+    ({"mapping": {"a": "price"}}, "mapping"),
+    ({"chunk_rows": 1}, "chunk_rows"),
+]
+
+
+def test_an_invalid_option_of_a_retry_is_refused_with_its_field(client: FlaskClient, runner: ImportRunner) -> None:
+    path = f"/api/imports/{upload_and_run(client, runner, 'name')['task_id']}/retry"
+    for options, field in INVALID_OPTIONS:
+        read_error(client.post(path, json=options), 400, "invalid_parameter", field)
 
 
 def test_a_body_is_optional_but_must_be_an_object(client: FlaskClient, runner: ImportRunner) -> None:

@@ -359,6 +359,6 @@ def test_any_story_of_imports_edits_cancellations_kills_and_undos_ends_as_the_mo
     run_state_machine_as_test(
         StoryInWorld,
         settings=hypothesis_settings(
-            max_examples=20, stateful_step_count=25, deadline=None, report_multiple_bugs=False
+            max_examples=12, stateful_step_count=25, deadline=None, report_multiple_bugs=False
         ),
     )

@@ -125,7 +125,7 @@ def test_another_process_goes_on_with_an_upload(open_again: Callable[[], Storage
     assert (read(storage), names(storage), count_unfinished(storage)) == (content, [NAME], 0)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", SIZES[::2])
 def test_an_upload_goes_on_at_an_older_checkpoint(open_again: Callable[[], Storage], size: int) -> None:
     content = create_content(size + 2 * PART_BYTES)
     upload = open_again().create(NAME)
