@@ -125,16 +125,16 @@ def settings(environment: dict[str, str]) -> config.Settings:
 @pytest.fixture(autouse=True)
 def _end_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """End the threads of applications that a test has created itself. Their database ends with the test."""
-    started: list[RequestCounts] = []
-    create = RequestCounts.__init__
+    used: set[RequestCounts] = set()
+    record = RequestCounts._record
 
-    def create_and_remember(counts: RequestCounts, *values: Any, **options: Any) -> None:
-        create(counts, *values, **options)
-        started.append(counts)
+    def record_and_remember(counts: RequestCounts, *values: Any) -> None:
+        used.add(counts)
+        record(counts, *values)
 
-    monkeypatch.setattr(RequestCounts, "__init__", create_and_remember)
+    monkeypatch.setattr(RequestCounts, "_record", record_and_remember)
     yield
-    for counts in started:
+    for counts in used:
         counts.close()
 
 
