@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page, expect
 
-from support.browser import Site, cell, show_products
+from support.browser import Console, Site, cell, show_products
 from support.browser_contexts import CONTEXT
 
 WARM_UP_IMPORTS = 50
@@ -22,10 +22,13 @@ NOISE_LISTENERS = 20
 
 
 @pytest.fixture
-def page(separating_browser: Browser, site: Site) -> Iterator[Page]:
+def page(separating_browser: Browser, site: Site, console: Console) -> Iterator[Page]:
     """An empty page. The tabs have processes of their own, because the heap of a process is measured as a whole."""
     with separating_browser.new_context(base_url=site.address, **CONTEXT) as context:
-        yield context.new_page()
+        page = context.new_page()
+        console.watch(page)
+        yield page
+    console.check()
 
 
 class Memory(NamedTuple):

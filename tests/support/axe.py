@@ -49,13 +49,15 @@ def check_accessible(page: Page, state: str, *, narrow: bool = False) -> None:
     `state` describes what the page shows. The themes differ in colours only, and all states together have each part of
     the page many times, so a state is checked in one theme, and by one of the expensive rules; its name decides which.
     With `narrow`, both rules apply, and axe also checks the layout for phones, in the other theme: for screens that
-    look much different there. With the environment variable TEST_THOROUGH, both rules apply to all states. The theme is
-    light afterwards.
+    look much different there. With the environment variable TEST_THOROUGH, both rules apply to all states, in both
+    themes. The theme is light afterwards.
     """
     number = zlib.crc32(state.encode())
-    left_out = () if narrow or THOROUGH in os.environ else EXPENSIVE_RULES[number // 2 % 2 :][:1]
+    is_thorough = THOROUGH in os.environ
+    left_out = [] if narrow or is_thorough else [EXPENSIVE_RULES[number // 2 % 2]]
     found = [f"{state}, {fault}" for fault in find_layout_faults(page, state)]
-    found += find_violations(page, state, THEMES[number % 2], left_out)
+    for theme in THEMES if is_thorough else [THEMES[number % 2]]:
+        found += find_violations(page, state, theme, left_out)
     if narrow and (before := page.viewport_size):
         page.set_viewport_size(NARROW)
         found += find_violations(page, f"{state}, 360 px", THEMES[1 - number % 2])

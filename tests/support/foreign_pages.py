@@ -64,7 +64,7 @@ WRITE_SCRIPT = """async ({target, calls}) => {
     const enctypes = ['text/plain', 'multipart/form-data', 'application/x-www-form-urlencoded'];
     for (const [at, {method, path}] of calls.entries()) {
         const headers = {'Content-Type': 'application/json'};
-        const mode = modes[at % 2 ? 0 : 2].mode;
+        const mode = at % 2 ? 'cors' : 'no-cors';
         const waiting = [
             send(`${method} ${path} json`, target + path, {method, mode, credentials: 'include', body: json, headers}),
             send(`beacon ${path}`, target + path, {...modes[2], method: 'POST', keepalive: true, body: json}),
