@@ -42,7 +42,7 @@ from importer.jobs.reaper import Reaper, ReaperSettings
 from importer.jobs.retention import HistoryRetention, Retention
 from importer.jobs.stored_files import StoredFileReaper
 from importer.pipeline.runner import ImportRunner
-from importer.storage.locations import open_storage
+from importer.storage.locations import open_storage, prepare_storage
 from monitoring import context, exporter, logs, sentry
 from webhooks.process import DispatcherProcess
 
@@ -99,8 +99,9 @@ def forget_request_and_job(**_: Any) -> None:
 def prepare_worker(sender: Any = None, **_: Any) -> None:
     """Wait for the database, apply its migrations or wait for them, and start the dispatcher, before the first task.
 
-    Exits with status 2 if DATABASE_URL is missing, if this version cannot use the database, or if METRICS_PORT cannot
-    be used. Celery only logs exceptions other than `SystemExit`, and would start a worker that cannot work.
+    Exits with status 2 if DATABASE_URL is missing, or if this version cannot use the database, the storage of uploaded
+    files or METRICS_PORT. Celery only logs exceptions other than `SystemExit`, and would start a worker that cannot
+    work.
     """
     if sender and settings.log_format == logs.JSON:
         # The banner is text.
@@ -110,6 +111,7 @@ def prepare_worker(sender: Any = None, **_: Any) -> None:
         _serve_metrics()
     try:
         url = settings.require_database_url()
+        prepare_storage(settings)
     except config.ConfigError as error:
         _exit(error)
     while True:

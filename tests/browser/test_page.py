@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+import re
+
+from playwright.sync_api import Page, Route, expect
 
 from support.axe import check_accessible
-from support.browser import NARROW, Console, Site, drop, expect_status, expect_step, show_products
+from support.browser import NARROW, Console, Site, drop, expect_status, expect_step, show_products, wait_until
 from support.paths import SAMPLE
 
 
@@ -88,6 +90,18 @@ def test_a_running_import_is_in_view_on_every_screen(page: Page, site: Site) -> 
         expect(page.get_by_test_id("header-progress")).to_be_visible()
         check_accessible(page, "the products beside a running import")
     expect(page.get_by_test_id("header-progress")).to_be_hidden()
+
+
+def test_the_header_has_no_empty_progress_while_the_running_imports_are_unknown(page: Page) -> None:
+    held: list[Route] = []
+    page.route(re.compile(r"/api/imports\?"), lambda route: held.append(route))
+    show_products(page)
+    wait_until(page, lambda: held)
+    link = page.locator("#activity .activity-link")
+    expect(link).to_have_count(1)
+    expect(link).to_be_hidden()
+    for route in held:
+        route.continue_()
 
 
 def test_the_import_screen_is_accessible_without_and_with_imports(page: Page, site: Site) -> None:

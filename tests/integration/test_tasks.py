@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -52,6 +53,33 @@ def test_a_worker_refuses_an_old_server(
     assert caught.value.code == 2
     assert "and version 99 or newer is needed" in capsys.readouterr().err
     assert started == []
+
+
+def test_a_worker_whose_upload_folder_cannot_be_used_exits_with_a_sentence(
+    settings: config.Settings,
+    started: list[threading.Thread],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").touch()
+    unusable = config.Settings(**{**vars(settings), "upload_dir": tmp_path / "file" / "uploads"})
+    monkeypatch.setattr(tasks, "settings", unusable)
+    with pytest.raises(SystemExit) as caught:
+        tasks.prepare_worker()
+    assert caught.value.code == 2
+    assert f"UPLOAD_DIR: the folder {unusable.upload_dir} cannot be written" in capsys.readouterr().err
+    assert started == []
+
+
+def test_a_worker_that_starts_before_the_web_process_creates_the_upload_folder(
+    settings: config.Settings, started: list[threading.Thread], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    missing = config.Settings(**{**vars(settings), "upload_dir": tmp_path / "missing"})
+    monkeypatch.setattr(tasks, "settings", missing)
+    tasks.prepare_worker()
+    assert missing.upload_dir.is_dir()
+    assert [type(companion) for companion in started] == [DispatcherProcess]
 
 
 def test_a_worker_waits_for_the_database(started: list[threading.Thread], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,9 @@ WAIT_SECONDS = 20
 # A busy machine draws few frames.
 FRAME_SECONDS = 5
 
+# Content that arrives moves what is below it, so a person who sees that something loads waits.
+IS_LOADED = """![...document.querySelectorAll('[aria-busy=true]')].some((part) => part.checkVisibility())"""
+
 # Called on the element that has the focus, with the one that had it before; returns what is wrong, or null if the focus
 # has moved on.
 INSPECT = """function (before) {
@@ -224,6 +227,7 @@ class Keyboard:
 
     def _tab(self, back: bool) -> Control | None:
         """Press Tab; return the next control, or None between the last control of the page and the first one."""
+        wait_for("the end of loading", lambda: self._evaluate(IS_LOADED)["value"], seconds=WAIT_SECONDS)
         self._expect_kept("before Tab")
         before = self._find()
         self._page.keyboard.press("Shift+Tab" if back else "Tab")
@@ -244,7 +248,7 @@ class Keyboard:
 
     def _find(self) -> Control | None:
         """Return the control that has the focus; None if only the page has it."""
-        found = self._session.send("Runtime.evaluate", {"expression": "document.activeElement"})["result"]
+        found = self._evaluate("document.activeElement")
         if found.get("className") in (None, "HTMLBodyElement", "HTMLHtmlElement"):
             return None
         handle = found["objectId"]
@@ -252,6 +256,11 @@ class Keyboard:
         [node] = self._session.send("Accessibility.getPartialAXTree", query)["nodes"]
         role = node.get("role", {}).get("value", "")
         return Control(ROLES.get(role, role), node.get("name", {}).get("value", "").strip(), handle)
+
+    def _evaluate(self, expression: str) -> dict[str, Any]:
+        """Return the remote object that an expression results in."""
+        answer = self._session.send("Runtime.evaluate", {"expression": expression})
+        return dict(answer["result"])
 
     def _check(self, control: Control, before: Control | None) -> None:
         self._last = control

@@ -49,6 +49,7 @@ export function installBackgroundProgress(root) {
     bar.element.hidden = summary.percent === null;
     if (summary.percent !== null) bar.set(summary.percent);
   };
+  render();
   uploadChanged.subscribe(onUpload);
   runningJobsChanged.subscribe(render);
   jobEnded.subscribe(reportEnd);
