@@ -26,6 +26,7 @@ from catalogue.search_sql import (
     PAGE_OF_IDS_SQL,
     PAGE_OF_SCAN_SQL,
     PLAN_FREELY_SQL,
+    PLAN_MANY_IN_PARALLEL_SQL,
     PLAN_ORDERED_SCAN_SQL,
     PLAN_RECENT_IN_PARALLEL_SQL,
     PLAN_WITH_INDEXES_SQL,
@@ -129,7 +130,7 @@ class PageSearch:
         sampled = sample_share(self._cursor, self._filter, self._catalogue_rows)
         share = sampled.value
         if not sampled.is_reliable or share * self._catalogue_rows < max_fetched_rows:
-            rows = self._fetch_matches(max_fetched_rows + 1)
+            rows = self._fetch_matches(max_fetched_rows + 1, expected_rows=share * self._catalogue_rows)
             if self.total <= max_fetched_rows:
                 return rows
             share = max(share, max_fetched_rows / self._catalogue_rows)
@@ -163,7 +164,7 @@ class PageSearch:
                 return self._scan_and_filter(min(1.0, share * self._catalogue_rows / (highest - lowest + 1)))
         return self._fetch_by_changed_ids()
 
-    def _fetch_matches(self, max_rows: int | None = None) -> list[Row]:
+    def _fetch_matches(self, max_rows: int | None = None, *, expected_rows: float = 0) -> list[Row]:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
         key = sql.SQL(self._sorting.key.expression)
         chain = find_chain(self._cursor, self._filter, self.generations)
@@ -180,7 +181,9 @@ class PageSearch:
             for part, condition in zip(split_by_age(chain), [*([indexed] * len(chain)), recent], strict=True)
         ]
         plan = PLAN_FREELY_SQL
-        if use_indexes:
+        if use_indexes and expected_rows > self._thresholds.max_fetched_rows:
+            plan = PLAN_MANY_IN_PARALLEL_SQL
+        elif use_indexes:
             lags = search_indexes.has_many_recent(self._cursor, chain, self._thresholds.max_serial_recent_rows)
             plan = PLAN_RECENT_IN_PARALLEL_SQL if lags else PLAN_WITH_INDEXES_SQL
         rows = self._execute(
@@ -269,7 +272,7 @@ class PageSearch:
                 return rows
         if self._changed is not None and self._sorting.by == "id":
             return self._fetch_by_changed_ids()
-        return self._fetch_matches()
+        return self._fetch_matches(expected_rows=share * self._catalogue_rows)
 
     def _bound_of_scan(self) -> sql.Composable:
         """Return a condition that all matches meet and that shortens a scan in the order of changes or ids."""

@@ -8,13 +8,19 @@ from psycopg2 import sql
 # the planner follow it.
 PLAN_FREELY_SQL = (
     "SET LOCAL jit = off; SET LOCAL enable_seqscan = DEFAULT; SET LOCAL enable_bitmapscan = DEFAULT;"
-    " SET LOCAL max_parallel_workers_per_gather = DEFAULT"
+    " SET LOCAL max_parallel_workers_per_gather = DEFAULT;"
+    " SET LOCAL parallel_setup_cost = DEFAULT; SET LOCAL parallel_tuple_cost = DEFAULT"
 )
 # Starting parallel workers takes longer than these queries do.
 PLAN_SERIALLY_SQL = PLAN_FREELY_SQL + "; SET LOCAL max_parallel_workers_per_gather = 0"
 PLAN_WITH_INDEXES_SQL = PLAN_SERIALLY_SQL + "; SET LOCAL enable_seqscan = off"
 # Unless there are so many recent products that reading them takes longer.
 PLAN_RECENT_IN_PARALLEL_SQL = PLAN_FREELY_SQL + "; SET LOCAL enable_seqscan = off"
+# Many matches are compared with the text faster in parallel. The planner does not see that: it expects to wait for
+# pages that are in memory.
+PLAN_MANY_IN_PARALLEL_SQL = (
+    PLAN_RECENT_IN_PARALLEL_SQL + "; SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0"
+)
 PLAN_ORDERED_SCAN_SQL = PLAN_WITH_INDEXES_SQL + "; SET LOCAL enable_bitmapscan = off"
 
 COUNT_SQL = "SELECT count(*) FROM products WHERE {part} AND {condition}"
