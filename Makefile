@@ -12,7 +12,7 @@ export PYTHON
 
 help: ## list the targets
 	@echo 'make run        start the product and print its address; Ctrl-C stops it'
-	@echo 'make test       run all tests; ARGS="…" is passed to pytest'
+	@echo 'make test       run the tests; ARGS="…" is passed to pytest'
 	@echo 'make lint       check style, types and imports of the Python and the JavaScript'
 	@echo 'make api-types  generate the JavaScript types of the API'
 	@echo 'make coverage   run the tests and report line and branch coverage; ARGS="…" is passed to pytest'

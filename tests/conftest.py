@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import hypothesis
 import psycopg2
 import pytest
 from flask import Flask
@@ -48,12 +47,6 @@ from support.prerequisites import skip_or_fail
 from support.processes import Processes, create_environment, find_free_ports, run_program
 from support.rabbitmq import RABBITMQ_URL, create_broker_connection
 
-# Hypothesis must not fail a slow example, because the machine may be busy.
-hypothesis.settings.register_profile("without-deadline", deadline=None, max_examples=50)
-# Mutation testing repeats the tests thousands of times.
-hypothesis.settings.register_profile("few-examples", deadline=None, max_examples=20, derandomize=True)
-hypothesis.settings.load_profile("without-deadline")
-
 FAST_METHOD = "scrypt:1024:8:1"
 
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
@@ -67,6 +60,7 @@ pytest_plugins = [
     "support.network_guard",
     "support.scheduling",
     "support.team",
+    "support.thorough",
     "support.url_rules",
     "support.storage_fixtures",
     "support.webhook_fixtures",

@@ -110,6 +110,7 @@ def test_a_viewer_sees_imports_and_cannot_change_them(team: Team) -> None:
         check_accessible(page, "an import of a viewer")
 
 
+@pytest.mark.thorough
 def test_a_viewer_follows_a_bulk_change_and_its_undo_and_sees_whose_they_are(team: Team) -> None:
     team.site.create_lamps(30)
     editor = team.open("editor")
@@ -166,6 +167,7 @@ def test_an_editor_cannot_delete_everything(team: Team) -> None:
     expect(page.get_by_test_id("menu-activity")).to_have_count(0)
 
 
+@pytest.mark.thorough("editor")
 @pytest.mark.parametrize("role", ["viewer", "editor"])
 def test_a_direct_link_explains_why(team: Team, role: str) -> None:
     for address in ("webhooks", "webhooks/1", "people", "activity?target=product:1"):

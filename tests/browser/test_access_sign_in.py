@@ -145,6 +145,7 @@ def test_the_first_administrator_uses_the_link_of_the_start(nobody: Team, consol
     expect(late.get_by_test_id("setup-problem")).to_contain_text("The first administrator exists already. Sign in.")
 
 
+@pytest.mark.thorough("reset")
 @pytest.mark.parametrize("purpose", ["invitation", "reset"])
 def test_a_link_sets_a_password_once(team: Team, console: Console, purpose: str) -> None:
     console.allow_status(401)

@@ -11,6 +11,7 @@ from support.axe import check_accessible
 from support.browser import Site, expect_counts, expect_status, expect_step
 
 
+@pytest.mark.thorough("deactivate")
 @pytest.mark.parametrize("missing", ["deactivate", "delete"])
 def test_the_tile_and_the_notice_of_missing_products_open_their_list(
     page: Page, site: Site, tmp_path: Path, missing: str

@@ -70,6 +70,7 @@ def run_imports(site: Site, first: int, count: int, imports: Page, products: Pag
         expect(cell(products, "LAMP-001", "name")).to_have_text(f"Name {last}")
 
 
+@pytest.mark.thorough
 def test_tabs_that_stay_open_do_not_grow(page: Page, site: Site) -> None:
     site.create_lamps(60)
     imports = page.context.new_page()

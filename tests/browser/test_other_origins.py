@@ -166,6 +166,7 @@ def test_no_page_of_another_origin_can_change_anything(
     assert traffic.has_fetch_metadata
 
 
+@pytest.mark.thorough("localhost")
 @pytest.mark.parametrize(
     ("victim", "host"),
     [("signed in", "127.0.0.1"), ("signed in", FOREIGN_HOST), ("local", "localhost"), ("local", FOREIGN_HOST)],
@@ -187,6 +188,7 @@ def test_no_page_of_another_origin_can_read_anything(
     assert victim.state() == before
 
 
+@pytest.mark.thorough("local")
 def test_a_page_whose_name_was_rebound_to_the_server_is_refused(
     context: BrowserContext, victim: Victim, processes: Processes
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Iterable
 from importlib.resources import files
@@ -11,7 +10,8 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Page
 
-from support.layout import NARROW, THOROUGH, find_layout_faults
+from support.layout import NARROW, find_layout_faults
+from support.thorough import IS_THOROUGH
 
 # All rules of WCAG 2.2 at levels A and AA, and axe's best practices. `target-size` is off in axe by default.
 OPTIONS: dict[str, Any] = {
@@ -53,10 +53,9 @@ def check_accessible(page: Page, state: str, *, narrow: bool = False) -> None:
     themes. The theme is light afterwards.
     """
     number = zlib.crc32(state.encode())
-    is_thorough = THOROUGH in os.environ
-    left_out = [] if narrow or is_thorough else [EXPENSIVE_RULES[number // 2 % 2]]
+    left_out = [] if narrow or IS_THOROUGH else [EXPENSIVE_RULES[number // 2 % 2]]
     found = [f"{state}, {fault}" for fault in find_layout_faults(page, state)]
-    for theme in THEMES if is_thorough else [THEMES[number % 2]]:
+    for theme in THEMES if IS_THOROUGH else [THEMES[number % 2]]:
         found += find_violations(page, state, theme, left_out)
     if narrow and (before := page.viewport_size):
         page.set_viewport_size(NARROW)

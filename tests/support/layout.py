@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from pathlib import Path
 
 from playwright.sync_api import Page, ViewportSize
+
+from support.thorough import IS_THOROUGH
 
 NARROW: ViewportSize = {"width": 360, "height": 740}
 # 320 px is what WCAG 1.4.10 asks for, and 640 × 360 px is the room that a window of 1280 × 720 px has at 200 %.
@@ -18,8 +19,6 @@ FURTHER_SIZES: tuple[ViewportSize, ...] = (
     {"width": 1920, "height": 1080},
 )
 USUAL: ViewportSize = {"width": 1280, "height": 720}
-# If this environment variable is set, each state gets every check, at every size.
-THOROUGH = "TEST_THOROUGH"
 REMEMBER_POSITIONS = """() => [...document.querySelectorAll('*')]
     .filter(part => part.scrollTop || part.scrollLeft)
     .map(part => [part, {left: part.scrollLeft, top: part.scrollTop, behavior: 'instant'}])"""
@@ -41,7 +40,7 @@ def find_layout_faults(page: Page, state: str = "") -> list[str]:
     positions = page.evaluate_handle(REMEMBER_POSITIONS)
     found = []
     chosen = zlib.crc32(state.encode()) % len(FURTHER_SIZES)
-    further = FURTHER_SIZES if THOROUGH in os.environ else FURTHER_SIZES[chosen : chosen + 1]
+    further = FURTHER_SIZES if IS_THOROUGH else FURTHER_SIZES[chosen : chosen + 1]
     # The usual size is the last, because most tests use it, so the window need not change once more.
     for size in (SMALLEST, *further, USUAL):
         page.set_viewport_size(size)

@@ -126,6 +126,7 @@ def test_a_request_without_a_credential_or_with_a_mistyped_key_reads_nothing(
     assert server_log.statements_of(lambda: client.get("/api/products", headers=proxied)) == []
 
 
+@pytest.mark.thorough("api_keys SET last_used_at")
 @pytest.mark.parametrize("column", ["user_sessions SET seen_at", "api_keys SET last_used_at"])
 def test_the_last_use_is_written_once_a_minute(
     app: Flask, database_url: str, server_log: ServerLog, column: str

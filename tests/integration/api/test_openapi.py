@@ -180,6 +180,7 @@ def test_the_application_conforms_to_its_document(
     run_schemathesis(processes, free_port, tmp_path, arguments, **variables)
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(SCHEMATHESIS_SECONDS + 60)
 def test_the_application_refuses_those_who_are_not_signed_in(
     processes: Processes, free_port: int, tmp_path: Path

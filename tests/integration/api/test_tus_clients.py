@@ -74,6 +74,7 @@ def check_import(settings: config.Settings, task_id: str, content: bytes = CONTE
     assert execute(settings.database_url, "SELECT count(*) FROM import_jobs") == [(1,)]
 
 
+@pytest.mark.thorough("folder")
 @in_both_storages
 def test_tuspy_uploads_in_parts_and_goes_on_with_another_process(
     webs: list[WebProcess], settings: config.Settings, tmp_path: Path
@@ -171,6 +172,7 @@ def send_rest(web: WebProcess, path: str, offset: int, content: bytes = CONTENT)
     return tus.task_id_of(response)
 
 
+@pytest.mark.thorough("folder")
 @in_both_storages
 def test_what_arrived_counts_when_the_client_breaks_off(web: WebProcess, settings: config.Settings) -> None:
     path = create(web)
@@ -226,6 +228,7 @@ def test_a_client_that_is_too_slow_keeps_what_it_has_sent(webs: list[WebProcess]
     check_import(settings, send_rest(webs[0], path, offset))
 
 
+@pytest.mark.thorough
 def test_chunks_may_have_any_size_in_total(web: WebProcess, settings: config.Settings) -> None:
     path = create(web)
     url = f"http://127.0.0.1:{web.port}{path}"
@@ -247,6 +250,7 @@ def kill_midway(web: WebProcess, process: Process, path: str, content: bytes, ur
         process.wait()
 
 
+@pytest.mark.thorough("moto")
 @in_both_storages
 def test_a_killed_process_loses_little_and_nothing_twice(webs: list[WebProcess], settings: config.Settings) -> None:
     content = b"sku,description\n" + b"".join(b"%06d,%s\n" % (number, b"x" * 7000) for number in range(10_100))

@@ -87,6 +87,7 @@ def test_products_of_an_import_are_found_whatever_happened_to_them_later(
     assert find(client, changed_by=task_id) == skus(range(20, 40)) | skus(range(50, ROWS)) - {"K-055"}
 
 
+@pytest.mark.thorough("mixed log")
 @pytest.mark.parametrize(
     ("forgotten", "edited"),
     [("false", "id % 3 = 0"), ("id % 2 = 0", "sku < 'K-030'"), ("true", "id % 3 = 0")],

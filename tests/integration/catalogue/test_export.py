@@ -87,6 +87,7 @@ def read_rows(url: str) -> list[tuple[Any, ...]]:
     return execute(url, "SELECT * FROM products ORDER BY id")
 
 
+@pytest.mark.thorough("format=csv.gz", "format=csv")
 @pytest.mark.parametrize("query", ["format=csv", "format=csv.gz", "guard=true", "guard=true&format=csv.gz"])
 def test_importing_the_file_again_changes_nothing(
     client: FlaskClient, runner: ImportRunner, database_url: str, query: str

@@ -138,6 +138,7 @@ def _short_exports(environment: dict[str, str]) -> None:
     environment["EXPORT_SECONDS"] = "1"
 
 
+@pytest.mark.thorough("True")
 @pytest.mark.usefixtures("_short_exports")
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 @pytest.mark.parametrize("reads_something", [False, True])

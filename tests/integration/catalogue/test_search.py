@@ -122,6 +122,7 @@ def find_ids(cursor: Cursor, product_filter: Filter, sorting: Sorting) -> list[i
     return [row[0] for row in cursor.fetchall()]
 
 
+@pytest.mark.thorough("fetches everything")
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_page_is_right_by_number_and_by_token(cursor: Cursor, strategy: str, indexes: str) -> None:
     # Each filter is tried with an eighth of the sortings; other parameters of this test try the others.

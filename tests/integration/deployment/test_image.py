@@ -208,6 +208,7 @@ def test_the_image_imports_behind_caddy(composition: Composition) -> None:
     assert "ERROR" not in log
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("composition", [read_variables(documented("s3"))], indirect=True, ids=["s3"])
 def test_the_image_imports_from_the_store_of_the_profile_s3(composition: Composition, image: Stage) -> None:
     composition.start_s3()

@@ -196,6 +196,7 @@ def test_an_import_survives_a_restart_of_rabbitmq(
     assert worker.poll() is None
 
 
+@pytest.mark.thorough("one task")
 @pytest.mark.parametrize(
     ("task_seconds", "slice_rows", "slice_seconds", "closes_channel"),
     [("2", "5000", 0.8, False), ("600", "500", 0.25, True)],
@@ -223,6 +224,7 @@ def test_an_import_may_take_longer_than_the_consumer_timeout(
     assert ("delivery acknowledgement on channel" in processes.log.read_text()) == closes_channel
 
 
+@pytest.mark.thorough
 def test_sigterm_hands_the_import_over_to_the_next_worker(
     node: RabbitMQNode, environment: dict[str, str], processes: Processes, database_url: str
 ) -> None:

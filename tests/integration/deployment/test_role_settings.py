@@ -113,6 +113,7 @@ def assert_utc_and_recent(value: Any) -> None:
             assert_utc_and_recent(item)
 
 
+@pytest.mark.thorough("direct")
 @pytest.mark.parametrize("pooled", [False, True], ids=["direct", "behind a pooler"])
 def test_everything_works_with_hostile_settings_of_the_role(
     server_url: str, environment: dict[str, str], pooled: bool

@@ -138,24 +138,6 @@ def test_one_command_starts_everything_and_data_survives_a_stop(start_run: Start
     address = run.wait_for_address()
     health = requests.get(f"{address}/api/health", timeout=REQUEST_SECONDS)
     assert (health.status_code, health.json()["status"]) == (200, "healthy")
-    product = {"sku": "kept", "name": "Kept"}
-    assert requests.post(f"{address}/api/products", json=product, timeout=REQUEST_SECONDS).status_code == 201
-    for program in ("postgres", "gunicorn", "celery", "webhooks.dispatcher"):
-        assert run.has_descendant(program)
-    assert run.stop() == 0
-    assert run.running_commands() == []
-    assert "Traceback" not in run.output()
-
-    second = start_run()
-    products = requests.get(f"{second.wait_for_address()}/api/products", timeout=REQUEST_SECONDS).json()["products"]
-    assert [row["sku"] for row in products] == ["kept"]
-    assert second.stop(signal.SIGINT) == 0
-    assert second.running_commands() == []
-
-
-def test_an_import_completes(start_run: StartRun) -> None:
-    run = start_run()
-    address = run.wait_for_address()
     rows = "".join(f"sku-{number},Product {number},\n" for number in range(500))
     file = {"file": ("products.csv", f"sku,name,description\n{rows}")}
     task_id = requests.post(f"{address}/api/upload", files=file, timeout=REQUEST_SECONDS).json()["task_id"]
@@ -166,12 +148,27 @@ def test_an_import_completes(start_run: StartRun) -> None:
 
     job = wait_for("the end of the import", ended_job)
     assert (job["status"], job["created_count"]) == ("completed", 500), (job, run.output())
+    for program in ("postgres", "gunicorn", "celery", "webhooks.dispatcher"):
+        assert run.has_descendant(program)
+    assert run.stop() == 0
+    assert run.running_commands() == []
+    assert "Traceback" not in run.output()
+
+    second = start_run()
+    page = requests.get(f"{second.wait_for_address()}/api/products", timeout=REQUEST_SECONDS).json()
+    assert page["pagination"]["total"] == 500
+    assert second.stop(signal.SIGINT) == 0
+    assert second.running_commands() == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a process when its parent dies")
-def test_after_a_kill_every_process_ends_and_the_next_start_works(start_run: StartRun) -> None:
+def test_a_second_run_in_the_same_folder_is_refused_until_the_first_one_was_killed(start_run: StartRun) -> None:
     run = start_run()
-    run.wait_for_address()
+    address = run.wait_for_address()
+    line = wait_for_refusal(start_run())
+    assert "already running in" in line
+    assert address in line
+
     run.stop(signal.SIGKILL)
     wait_for("the end of every process", lambda: run.running_commands() == [], seconds=30)
     second = start_run()
@@ -179,6 +176,7 @@ def test_after_a_kill_every_process_ends_and_the_next_start_works(start_run: Sta
     assert second.stop() == 0
 
 
+@pytest.mark.thorough("postgres -D", "celery")
 @pytest.mark.parametrize("program", ["initdb", "postgres -D", "gunicorn", "celery"])
 def test_a_signal_during_the_start_stops_everything(start_run: StartRun, program: str) -> None:
     run = start_run()
@@ -199,13 +197,6 @@ def test_processes_that_die_are_started_again(start_run: StartRun) -> None:
     run.remember_descendants()
     assert run.stop() == 0
     assert run.running_commands() == []
-
-
-def test_a_second_run_in_the_same_folder_is_refused(start_run: StartRun) -> None:
-    address = start_run().wait_for_address()
-    line = wait_for_refusal(start_run())
-    assert "already running in" in line
-    assert address in line
 
 
 def test_a_port_in_use_is_named(start_run: StartRun) -> None:

@@ -109,6 +109,7 @@ def test_a_gzip_bomb_is_not_decompressed(settings: config.Settings) -> None:
     assert "decompresses to more than" in import_unusable_file(runner, gzip.compress(HEADER + b"x" * 3_000_000))
 
 
+@pytest.mark.thorough
 def test_a_file_with_as_many_columns_as_a_spreadsheet_is_imported(runner: ImportRunner) -> None:
     line = b",x" * 16_383
     header = b"sku" + b"," + b",".join(b"%060d" % number for number in range(16_383))
@@ -120,6 +121,7 @@ def test_a_file_with_as_many_columns_as_a_spreadsheet_is_imported(runner: Import
     assert len(json.dumps(job["file"])) < 2_500_000
 
 
+@pytest.mark.thorough("row2")
 @pytest.mark.parametrize(
     "row", [b"x" * 50_000_000, b'a,"' + b"x" * 50_000_000 + b'"', b'"' * 50_000_001, b"," * 50_000_000]
 )
@@ -176,6 +178,7 @@ def test_skus_that_differ_only_in_case_and_spaces_are_one_product(runner: Import
     assert read_products(runner.database_url) == [("A", "4", "", True)]
 
 
+@pytest.mark.thorough
 def test_half_a_million_rows_of_one_sku_are_one_product(runner: ImportRunner) -> None:
     job = run_import(runner, HEADER + b"a,b\n" * 499_999 + b"A,last\n")
     assert (job["created_count"], job["duplicate_count"], job["total_records"]) == (1, 499_999, 500_000)

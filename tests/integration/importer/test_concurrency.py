@@ -64,6 +64,7 @@ def client_cursor(url: str, *, autocommit: bool = True) -> Iterator[Any]:
                 connection.commit()
 
 
+@pytest.mark.thorough("2", "3")
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_overlapping_files_are_imported_at_the_same_time(runner: ImportRunner, seed: int) -> None:
     common = make_products(0, ROWS // 4, "before")
@@ -109,6 +110,7 @@ def test_only_one_of_several_workers_runs_an_import(runner: ImportRunner) -> Non
     assert (job["created_count"], job["unchanged_count"]) == (ROWS, 0)
 
 
+@pytest.mark.thorough("2")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_clients_write_products_of_the_file_at_the_same_time(runner: ImportRunner, seed: int) -> None:
     url = runner.database_url

@@ -31,6 +31,7 @@ WHERE datname = current_database() AND application_name = %s
 """
 
 
+@pytest.mark.thorough("\\r\\n", ",,,\\n")
 @pytest.mark.parametrize("blank", [b"\n", b"\r\n", b",,,\n", b"   \n"])
 def test_a_transaction_does_not_idle_while_a_file_has_no_rows(
     runner: ImportRunner, monkeypatch: pytest.MonkeyPatch, blank: bytes
@@ -70,6 +71,7 @@ def repeat(lines: bytes) -> bytes:
     return gzip.compress(unpacked, 1) * 256
 
 
+@pytest.mark.thorough("members", "a line", "UTF-16", "after the header")
 @pytest.mark.parametrize(
     "content",
     [

@@ -79,6 +79,7 @@ def test_an_import_with_fixes_is_that_of_a_corrected_file(
     _check_result(client, runner, job["task_id"])
 
 
+@pytest.mark.thorough
 def test_a_worker_is_killed_while_it_reads_the_file_again(
     client: FlaskClient, runner: ImportRunner, processes: Processes, environment: dict[str, str], database_url: str
 ) -> None:

@@ -34,6 +34,7 @@ def check_that_nothing_is_staged(url: str) -> None:
 
 
 # With up to 4 MB no thread can start; with more, parsing or sending fails.
+@pytest.mark.thorough("20", "12")
 @pytest.mark.parametrize("megabytes", [1, 4, 12, 20])
 def test_an_import_without_memory_fails_with_a_sentence(
     runner: ImportRunner, environment: dict[str, str], megabytes: int

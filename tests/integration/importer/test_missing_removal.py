@@ -137,6 +137,7 @@ def test_the_thread_that_has_written_the_file_removes_products_from_the_other_en
     check_completed(client, runner, task_id, before)
 
 
+@pytest.mark.thorough("1")
 @pytest.mark.parametrize("thread", ["first", "second"])
 @pytest.mark.parametrize("steps", [1, 3])
 def test_a_removal_continues_after_its_worker_was_killed(

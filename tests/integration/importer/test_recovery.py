@@ -189,6 +189,7 @@ def kill_group(worker: Process, number: signal.Signals = signal.SIGKILL) -> None
         worker.wait(10)
 
 
+@pytest.mark.thorough("RabbitMQ")
 @pytest.mark.usefixtures("broker")
 def test_one_child_is_killed_while_it_reads_and_another_while_it_writes(
     create_import: Callable[..., WatchedImport],
@@ -204,6 +205,7 @@ def test_one_child_is_killed_while_it_reads_and_another_while_it_writes(
     watched.check_result()
 
 
+@pytest.mark.thorough("embedded broker")
 @pytest.mark.usefixtures("broker")
 def test_a_worker_is_killed_with_its_children_and_replaced(create_import: Callable[..., WatchedImport]) -> None:
     watched = create_import()
@@ -219,6 +221,7 @@ def test_a_worker_is_killed_with_its_children_and_replaced(create_import: Callab
     watched.check_result()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [1])
 def test_children_and_workers_are_killed_at_random_times(
     create_import: Callable[..., WatchedImport], seed: int
@@ -240,6 +243,7 @@ def test_children_and_workers_are_killed_at_random_times(
     watched.check_result()
 
 
+@pytest.mark.thorough("restart")
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGINT], ids=["crash", "restart"])
 def test_the_database_goes_down_while_an_import_writes(
     environment: dict[str, str], tmp_path: Path, create_import: Callable[..., WatchedImport], number: signal.Signals
@@ -258,6 +262,7 @@ def test_the_database_goes_down_while_an_import_writes(
         watched.processes.stop()
 
 
+@pytest.mark.thorough
 def test_the_database_crashes_while_an_import_stages_its_file_and_again_while_it_writes(
     environment: dict[str, str], tmp_path: Path, create_import: Callable[..., WatchedImport]
 ) -> None:
@@ -319,6 +324,7 @@ def test_after_sigterm_another_worker_continues_before_the_lease_expires(
     assert first.wait(30) == 0
 
 
+@pytest.mark.thorough("RabbitMQ")
 @pytest.mark.usefixtures("broker")
 def test_an_import_that_kills_its_worker_each_time_fails(create_import: Callable[..., WatchedImport]) -> None:
     watched = create_import(MAX_ATTEMPTS="3")

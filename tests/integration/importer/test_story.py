@@ -61,6 +61,7 @@ from support.story_strategies import (
     find_skus,
     is_accepted,
 )
+from support.thorough import IS_THOROUGH
 
 SLICE_ROWS = 3
 RETRYABLE = {"failed", "cancelled", "awaiting_confirmation"}
@@ -359,6 +360,9 @@ def test_any_story_of_imports_edits_cancellations_kills_and_undos_ends_as_the_mo
     run_state_machine_as_test(
         StoryInWorld,
         settings=hypothesis_settings(
-            max_examples=12, stateful_step_count=25, deadline=None, report_multiple_bugs=False
+            max_examples=40 if IS_THOROUGH else 6,
+            stateful_step_count=25,
+            deadline=None,
+            report_multiple_bugs=False,
         ),
     )

@@ -51,6 +51,7 @@ def pack(name: str, content: str) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.thorough("moto")
 def test_a_file_is_imported_and_removed(
     client: FlaskClient, runner: ImportRunner, s3_server: S3Server, environment: dict[str, str]
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_file_that_was_replaced_or_removed_is_not_imported(
     read_error(client.post(f"/api/imports/{removed}/retry"), 409, "file_gone")
 
 
+@pytest.mark.thorough("seaweedfs")
 def test_a_service_that_stays_away_stops_an_import_until_it_is_back(
     client: FlaskClient, runner: ImportRunner, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

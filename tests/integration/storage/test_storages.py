@@ -100,6 +100,7 @@ def test_an_aborted_upload_leaves_nothing_behind(storage: Storage, size: int) ->
 SIZES = [1, PART_BYTES, 2 * PART_BYTES + 5]
 
 
+@pytest.mark.thorough("seaweedfs")
 @pytest.mark.parametrize("size", SIZES)
 def test_another_process_goes_on_with_an_upload(open_again: Callable[[], Storage], size: int) -> None:
     content = create_content(size + PART_BYTES + 1000)
@@ -125,6 +126,7 @@ def test_another_process_goes_on_with_an_upload(open_again: Callable[[], Storage
     assert (read(storage), names(storage), count_unfinished(storage)) == (content, [NAME], 0)
 
 
+@pytest.mark.thorough("moto")
 @pytest.mark.parametrize("size", SIZES[::2])
 def test_an_upload_goes_on_at_an_older_checkpoint(open_again: Callable[[], Storage], size: int) -> None:
     content = create_content(size + 2 * PART_BYTES)
@@ -184,6 +186,7 @@ def test_an_upload_and_a_reader_need_little_memory(storage: Storage) -> None:
     assert peak < MAX_MEMORY_BYTES
 
 
+@pytest.mark.thorough("seaweedfs")
 def test_an_object_that_is_replaced_while_it_is_read_is_noticed(s3_server: S3Server) -> None:
     storage = S3Storage(s3_server.create_bucket(), endpoint_url=s3_server.endpoint_url, max_bytes=PART_BYTES)
     store(storage, create_content(4 * PART_BYTES))

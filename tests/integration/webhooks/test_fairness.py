@@ -58,6 +58,7 @@ def is_renewed(url: str, webhook: int) -> Callable[[], Any]:
     return lambda: execute(url, query, (first, 2 * LEASE_SECONDS, webhook)) == [(True,)]
 
 
+@pytest.mark.thorough("its event")
 @pytest.mark.parametrize("needed", LOCKS)
 def test_an_expansion_that_is_blocked_delays_neither_other_webhooks_nor_leases(
     client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher, needed: str

@@ -43,6 +43,7 @@ def test_ten_rows_tell_the_encoding_of_every_language(language: str, name: str) 
     assert guess.is_plausible
 
 
+@pytest.mark.thorough("3")
 @pytest.mark.parametrize("size", MIN_RIGHT_SHARES)
 def test_a_wrong_guess_by_few_rows_is_never_called_certain(size: int) -> None:
     total = right = uncertain = 0

@@ -126,6 +126,7 @@ def test_a_workbook_that_needs_too_much_memory_gives_a_sentence() -> None:
     assert "needs more than 250 MB" in fail(edit_parts(create_xlsx({"P": ROWS}), bomb), memory_bytes=250_000_000)
 
 
+@pytest.mark.thorough
 def test_a_million_empty_rows_with_a_format_are_no_rows() -> None:
     cells = b"".join(b'<row r="%d"><c r="A%d" s="0"/></row>' % (row, row) for row in range(5, 1_048_577))
     content = edit_parts(create_xlsx({"P": ROWS}), replace_sheet(b"</sheetData>", cells + b"</sheetData>"))

@@ -50,6 +50,7 @@ def test_a_number_with_a_padded_format_keeps_its_zeros(create: Callable[[Sheets]
     assert find_codes(read.notices) == ["other_sheets"]
 
 
+@pytest.mark.thorough("xls", "ods")
 @every_kind
 def test_padded_numbers_keep_their_zeros_in_a_long_sheet(create: Callable[[Sheets], bytes]) -> None:
     rows: list[list[Any]] = [

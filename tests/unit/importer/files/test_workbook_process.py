@@ -33,6 +33,7 @@ def large_workbook(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.thorough("24", "6")
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGXCPU, signal.SIGABRT, signal.SIGSEGV])
 def test_the_end_of_the_process_gives_a_sentence(large_workbook: Path, kill: signal.Signals) -> None:
     sentences = {
