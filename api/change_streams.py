@@ -10,7 +10,8 @@ from flask import Response, current_app, request
 from api import sse
 from api.authentication import current_actor
 from api.openapi import Blueprint
-from api.sse import PRODUCTS_TOPIC, TOO_MANY_STREAMS, WEBHOOKS_TOPIC, ChangeSubscription, StreamHub
+from api.sse import TOO_MANY_STREAMS, ChangeSubscription, StreamHub
+from api.topics import PRODUCTS_TOPIC, WEBHOOKS_TOPIC
 
 blueprint = Blueprint("changes", __name__, url_prefix="/api/products", tag="Products")
 webhooks_blueprint = Blueprint("webhook_changes", __name__, url_prefix="/api/webhooks", tag="Webhooks")

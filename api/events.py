@@ -21,15 +21,8 @@ from api.openapi import INVALID_PARAMETER, Blueprint
 from api.request_fields import Boolean
 from api.response_fields import EXAMPLE_TASK_ID
 from api.schemas import QuerySchema
-from api.sse import (
-    CHANGE_INTERVAL_SECONDS,
-    JOBS_TOPIC,
-    PRODUCTS_TOPIC,
-    TOO_MANY_STREAMS,
-    WEBHOOKS_TOPIC,
-    JobEvent,
-    StreamHub,
-)
+from api.sse import CHANGE_INTERVAL_SECONDS, TOO_MANY_STREAMS, JobEvent, StreamHub
+from api.topics import JOBS_TOPIC, PRODUCTS_TOPIC, WEBHOOKS_TOPIC
 from models import ImportJob, db
 
 blueprint = Blueprint("events", __name__, url_prefix="/api", tag="About")

@@ -1,10 +1,8 @@
 """Live updates of jobs, products and webhooks: one thread per web process feeds all open streams.
 
-PostgreSQL tells the thread which job has changed (LISTEN and NOTIFY). The thread reads the row of that job once and
-passes it to all streams that follow the job. If products or webhooks have changed, the thread reads nothing and only
-tells the streams. A stream holds no database connection and polls nothing. LISTEN does not work behind a transaction
-pooler. There the thread polls once a second: it reads the jobs that streams follow, and values that show whether
-products or webhooks have changed.
+The thread learns from topics.py which job has changed. It reads the row of that job once and passes it to all streams
+that follow the job. If products or webhooks have changed, the thread reads nothing and only tells the streams. A stream
+holds no database connection and polls nothing.
 
 A stream ends as soon as its actor may no longer read it: the thread asks when PostgreSQL tells it that access has
 changed, and once a minute, because sessions and keys also end by themselves.
@@ -21,7 +19,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import psycopg2
 from flask import Response
@@ -29,39 +27,16 @@ from psycopg2.extensions import connection as Connection
 
 from access.actors import Actor
 from api.errors import ErrorType
-from database.advisory_locks import PRODUCT_CHANGES_KEY, try_lock
-from database.listen import Listener
+from api.topics import ACCESS_TOPIC, POLL_SECONDS, SHARED_TOPICS, TopicWatcher
 from monitoring.metrics import STREAMS, STREAMS_LIMIT
 
 log = logging.getLogger(__name__)
-
-PROGRESS_CHANNEL = "import_progress"
-JOBS_CHANNEL = "import_jobs"
-PRODUCTS_CHANNEL = "products_changed"
-ACCESS_CHANNEL = "access_changed"
-WEBHOOK_CHANNELS = ("webhook_deliveries", "webhook_settings", "webhook_attempts")
-# A stream follows a topic: the id of a job, or one of these numbers, which no job has as its id. `JOBS_TOPIC` changes
-# when a job is created or deleted, or its status changes.
-PRODUCTS_TOPIC, WEBHOOKS_TOPIC, JOBS_TOPIC = 0, -1, -3
-# No stream follows this topic. When it changes, the thread ends the streams whose actors may no longer read them.
-ACCESS_TOPIC = -2
-TOPIC_OF_CHANNEL = {
-    PRODUCTS_CHANNEL: PRODUCTS_TOPIC,
-    JOBS_CHANNEL: JOBS_TOPIC,
-    ACCESS_CHANNEL: ACCESS_TOPIC,
-    **dict.fromkeys(WEBHOOK_CHANNELS, WEBHOOKS_TOPIC),
-}
 
 # A stream without news sends a comment line, so that proxies keep it open and a closed connection is noticed.
 KEEP_ALIVE_SECONDS = 5
 KEEP_ALIVE = ": keep-alive\n\n"
 # Minimum time between two events of a stream of changes.
 CHANGE_INTERVAL_SECONDS = 1
-POLL_SECONDS = 1
-# After a notification of changed products, when to look for changes that overlapped and did not notify. Each pause is
-# twice as long as the one before.
-FIRST_FOLLOW_UP_SECONDS = 0.25
-MAX_FOLLOW_UP_SECONDS = 8
 ACCESS_CHECK_SECONDS = 60
 RECONNECT_SECONDS = 1
 # How long browsers wait before they open an interrupted stream again.
@@ -69,22 +44,6 @@ CLIENT_RETRY_MS = 2000
 MAX_QUEUED_EVENTS = 100
 
 TOO_MANY_STREAMS = ErrorType(503, "too_many_streams", "Too many streams are open. Poll instead, or try again later.")
-
-# A product or webhook has changed if these values differ from those of the previous second. Inserts and updates show in
-# the newest id and timestamp at once. The statistics, which also count deletions, follow a little later. TRUNCATE gives
-# the table another file. A transaction that was rolled back can look like a change, which does no harm.
-READ_CHANGE_MARKERS_SQL = {
-    PRODUCTS_TOPIC: """
-SELECT (SELECT max(id) FROM products), (SELECT max(updated_at) FROM products), pg_relation_filenode(products),
-    pg_stat_get_tuples_inserted(products), pg_stat_get_tuples_updated(products), pg_stat_get_tuples_deleted(products)
-FROM CAST('products' AS regclass) products
-""",
-    WEBHOOKS_TOPIC: """
-SELECT (SELECT max(id) FROM webhook_deliveries), (SELECT max(id) FROM webhook_attempts),
-    (SELECT array_agg(updated_at ORDER BY id) FROM webhooks)
-""",
-    JOBS_TOPIC: "SELECT status, count(*), max(id) FROM import_jobs GROUP BY status ORDER BY status",
-}
 
 
 def event_stream(chunks: Iterable[str], close: Callable[[], None]) -> Response:
@@ -255,11 +214,7 @@ class StreamHub:
         self._subscriptions_by_topic: defaultdict[int, set[Subscription]] = defaultdict(set)
         self._thread: threading.Thread | None = None
         self._listening = threading.Event()
-        self._markers: dict[int, Any] = {}
         self._access_checked_at = 0.0
-        # When to look again for changes of products that are not committed yet; None if there were none.
-        self._follow_up_at: float | None = None
-        self._follow_up_seconds = FIRST_FOLLOW_UP_SECONDS
 
     def subscribe_to_job(self, job_id: int, actor: Actor) -> JobSubscription | None:
         """Return a subscription to a job, or None if too many streams are open; otherwise like `subscribe`."""
@@ -317,7 +272,7 @@ class StreamHub:
 
     def _run(self) -> None:
         """Feed the subscriptions until there are none, on a new connection after each failure."""
-        started, self._markers = time.monotonic(), {}
+        started, watcher = time.monotonic(), TopicWatcher(listen=self._listen)
         is_first_connection = True
         while True:
             try:
@@ -331,21 +286,17 @@ class StreamHub:
                     return
                 continue
             try:
-                listener = Listener(connection, (PROGRESS_CHANNEL, *TOPIC_OF_CHANNEL), pooled=not self._listen)
-                if listener.pooled:
-                    self._markers = self._markers or self._read_markers(connection)
-                else:
-                    self._plan_follow_up(connection, FIRST_FOLLOW_UP_SECONDS)
+                watcher.begin(connection)
                 # After a lost connection, report every topic once, because changes may have been missed. The first
                 # connection has missed nothing, unless connecting took long, so report only the state of the jobs.
                 missed_changes = not is_first_connection or time.monotonic() - started > POLL_SECONDS
-                self._publish(self._topics() - (set() if missed_changes else set(READ_CHANGE_MARKERS_SQL)))
+                self._publish(self._topics() - (set() if missed_changes else SHARED_TOPICS))
                 self._end_refused()
                 self._listening.set()
                 while not self._stop_if_unused():
-                    changed = self._wait_for_changes(connection, listener)
+                    changed = watcher.wait(self._topics())
                     access_is_due = time.monotonic() - self._access_checked_at >= ACCESS_CHECK_SECONDS
-                    if ACCESS_TOPIC in changed or listener.pooled or access_is_due:
+                    if ACCESS_TOPIC in changed or not self._listen or access_is_due:
                         self._end_refused()
                     self._publish(changed & self._topics())
                 return
@@ -358,46 +309,6 @@ class StreamHub:
             finally:
                 is_first_connection = False
                 connection.close()
-
-    def _wait_for_changes(self, connection: Connection, listener: Listener) -> set[int]:
-        """Return the topics that have changed, or may have, after waiting for at most `POLL_SECONDS`."""
-        if listener.pooled:
-            time.sleep(POLL_SECONDS)
-            previous, self._markers = self._markers, self._read_markers(connection)
-            return self._topics() - {topic for topic, marker in self._markers.items() if marker == previous.get(topic)}
-        until_follow_up = POLL_SECONDS if self._follow_up_at is None else self._follow_up_at - time.monotonic()
-        listener.wait(min(POLL_SECONDS, until_follow_up))
-        topics: set[int] = set()
-        for notification in listener.receive():
-            topics.add(self._topic_of(notification.channel, notification.payload))
-        if PRODUCTS_TOPIC in topics:
-            self._plan_follow_up(connection, FIRST_FOLLOW_UP_SECONDS)
-        elif self._follow_up_at is not None and time.monotonic() >= self._follow_up_at:
-            self._plan_follow_up(connection, min(MAX_FOLLOW_UP_SECONDS, 2 * self._follow_up_seconds))
-            topics.add(PRODUCTS_TOPIC)
-        return topics
-
-    def _plan_follow_up(self, connection: Connection, seconds: float) -> None:
-        """Look again after some seconds, unless every change of products so far is committed.
-
-        Of several changes that overlap only one notifies. The others hold a lock until they are committed.
-        """
-        with connection.cursor() as cursor:
-            has_more = not try_lock(cursor, PRODUCT_CHANGES_KEY)
-        self._follow_up_seconds = seconds
-        self._follow_up_at = time.monotonic() + seconds if has_more else None
-
-    def _topic_of(self, channel: str, payload: str) -> int:
-        """Return the topic of a notification, which is the id of a job or one that the channel implies."""
-        return TOPIC_OF_CHANNEL[channel] if channel in TOPIC_OF_CHANNEL else int(payload)
-
-    def _read_markers(self, connection: Connection) -> dict[int, Any]:
-        markers: dict[int, Any] = {}
-        with connection.cursor() as cursor:
-            for topic, statement in READ_CHANGE_MARKERS_SQL.items():
-                cursor.execute(statement)
-                markers[topic] = cursor.fetchall()
-        return markers
 
     def _topics(self) -> set[int]:
         with self._lock:
@@ -425,7 +336,7 @@ class StreamHub:
 
     def _publish(self, topics: set[int]) -> None:
         """Pass the state of these jobs, and the changes of these topics, to the subscriptions."""
-        job_ids = topics - set(READ_CHANGE_MARKERS_SQL)
+        job_ids = topics - SHARED_TOPICS
         events = self._read_events(job_ids) if job_ids else {}
         with self._lock:
             for topic in topics - (job_ids - events.keys()):

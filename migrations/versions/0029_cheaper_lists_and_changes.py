@@ -39,7 +39,7 @@ CREATE TRIGGER import_changes_summarize BEFORE INSERT ON import_changes
 
 # PostgreSQL runs the commits that notify one after the other, each with a flush of its own. So of the changes within a
 # tenth of a second that overlap, only one notifies. The others share a lock until they have committed, by which the
-# listener of the notification sees that there will be more (api/sse.py). A transaction shares the lock first: if it
+# listener of the notification sees that there will be more (api/topics.py). A transaction shares the lock first: if it
 # finds another one that notifies, the listener finds the lock. The keys are those of database/advisory_locks.py.
 REPLACE_CHANGE_FUNCTION_SQL = """
 CREATE OR REPLACE FUNCTION tell_products_changed() RETURNS trigger LANGUAGE plpgsql AS $$

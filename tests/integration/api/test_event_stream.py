@@ -15,7 +15,8 @@ from flask.testing import FlaskClient
 
 from access.actors import Actor
 from api.events import MAX_IMPORTS, EventSubscription
-from api.sse import CHANGE_INTERVAL_SECONDS, PRODUCTS_TOPIC, WEBHOOKS_TOPIC, JobEvent, StreamHub
+from api.sse import CHANGE_INTERVAL_SECONDS, JobEvent, StreamHub
+from api.topics import PRODUCTS_TOPIC, WEBHOOKS_TOPIC
 from support.api import read_error
 from support.database import execute
 from support.job_streams import COMPLETED, insert_running_job, update_job

@@ -18,14 +18,12 @@ from access.actors import LOCAL
 from api.sse import (
     CHANGE_INTERVAL_SECONDS,
     MAX_QUEUED_EVENTS,
-    PRODUCTS_TOPIC,
-    PROGRESS_CHANNEL,
-    WEBHOOKS_TOPIC,
     ChangeSubscription,
     JobEvent,
     JobSubscription,
     StreamHub,
 )
+from api.topics import PRODUCTS_TOPIC, PROGRESS_CHANNEL, WEBHOOKS_TOPIC
 from support.api import read_error
 from support.database import execute
 from support.job_streams import insert_running_job
