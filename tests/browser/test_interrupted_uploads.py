@@ -20,10 +20,11 @@ UNFINISHED_SQL = "SELECT count(*) FROM uploads WHERE finished_at IS NULL"
 
 
 @pytest.fixture
-def proxy(site: Site) -> Iterator[TcpProxy]:
-    """A proxy in front of the site."""
+def proxy(page: Page, site: Site) -> Iterator[TcpProxy]:
+    """A proxy in front of the site. The page ends before it, or what it still loads would be refused."""
     with running_proxy(urlsplit(site.address).port or 0) as proxy:
         yield proxy
+        page.close()
 
 
 @pytest.fixture
