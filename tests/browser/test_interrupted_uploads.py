@@ -16,6 +16,8 @@ from support.tcp_proxy import TcpProxy, running_proxy
 ROWS = 3_000
 DESCRIPTION_CHARACTERS = 8_000
 STALL_BYTES = 4_000_000
+# Longer than a narrow window is wide.
+NAME = "lamps of the supplier, autumn 2026, final version.csv"
 UNFINISHED_SQL = "SELECT count(*) FROM uploads WHERE finished_at IS NULL"
 
 
@@ -30,7 +32,7 @@ def proxy(page: Page, site: Site) -> Iterator[TcpProxy]:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A file of 24 MB, which does not fit into the buffers of the connections."""
-    path = tmp_path / "lamps.csv"
+    path = tmp_path / NAME
     lines = (f"LAMP-{n},Lamp {n},{'x' * DESCRIPTION_CHARACTERS}\n" for n in range(ROWS))
     path.write_text("sku,name,description\n" + "".join(lines))
     return path
@@ -78,7 +80,7 @@ def test_an_upload_pauses_and_goes_on(page: Page, site: Site, proxy: TcpProxy, f
     pause.click()
     expect(card).to_have_attribute("data-state", "paused")
     expect(card).to_contain_text("paused")
-    expect(pause).to_have_accessible_name("Resume the upload of lamps.csv")
+    expect(pause).to_have_accessible_name(f"Resume the upload of {NAME}")
     check_accessible(page, "a paused upload", narrow=True)
     proxy.stall_after = None
     pause.click()

@@ -56,7 +56,7 @@ REPORT_VIOLATIONS = """document.addEventListener('securitypolicyviolation', even
 EMPTY_SQL = (
     *(
         f"DELETE FROM {table}"
-        for table in ("import_jobs", "import_mappings", "webhooks", "webhook_events", "saved_views")
+        for table in ("import_jobs", "import_mappings", "webhooks", "webhook_events", "saved_views", "uploads")
     ),
     "TRUNCATE products",
 )
