@@ -116,6 +116,31 @@ def test_a_screen_may_change_below_a_dialog(page: Page, site: Site) -> None:
     expect_step(page, "check")
 
 
+def test_an_address_that_is_entered_leaves_an_open_dialog(page: Page, site: Site) -> None:
+    site.create_lamps(2)
+    show_products(page)
+    open_product(page)
+    page.goto("/#/webhooks")
+    expect_screen(page, "webhooks")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.go_back()
+    expect(page.get_by_test_id("product-activity")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect_screen(page, "products")
+    # With changes that are not saved, the dialog asks first.
+    open_product(page)
+    page.get_by_test_id("product-dialog").get_by_label("Name", exact=True).fill("Another name")
+    page.goto("/#/webhooks")
+    question = page.get_by_role("alertdialog")
+    question.get_by_role("button", name="Keep editing").click()
+    expect(page.get_by_test_id("product-dialog").get_by_label("Name", exact=True)).to_have_value("Another name")
+    page.keyboard.press("Escape")
+    question.get_by_role("button", name="Discard").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect_screen(page, "webhooks")
+
+
 def close_by_back(page: Page) -> None:
     """Close the open dialog by going back."""
     expect(page.get_by_role("dialog")).to_have_count(1)

@@ -136,9 +136,10 @@ function returnToScreen() {
 function onEntry() {
   const state = currentState();
   if (!state) {
-    // A link or the address bar has added it, possibly while a dialog is open.
+    // A bookmark or the address bar has added it, possibly while a dialog is open.
     mark(position + 1);
-    if (dialogs.length) pushDialogEntry();
+    leaveAll();
+    if (dialogs.length && !currentState()?.isDialog) pushDialogEntry();
     return;
   }
   const before = position;
@@ -157,6 +158,16 @@ function finishReturn() {
   nextAddress = null;
   if (dialogs.length && !currentState()?.isDialog) pushDialogEntry();
   if (address) pushAddress(address);
+}
+
+/** Leave the dialogs from the innermost on, up to one that asks whether what was typed is to be discarded. */
+function leaveAll() {
+  let innermost = dialogs.at(-1);
+  while (innermost) {
+    innermost.leave();
+    if (dialogs.includes(innermost)) return;
+    innermost = dialogs.at(-1);
+  }
 }
 
 /** @param {number} before the position of the dialog's entry */
