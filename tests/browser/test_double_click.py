@@ -72,6 +72,8 @@ def test_a_double_click_that_closes_a_dialog_does_not_press_what_is_below(page: 
     expect_status(page, "completed")
     page.get_by_test_id("undo-import").click()
     confirm = page.get_by_role("alertdialog").get_by_role("button", name="Undo the import")
+    # What the undo would do arrives later, and moves the button.
+    expect(page.get_by_role("alertdialog").get_by_role("status")).to_contain_text("1 product is removed")
     with site.held_import():
         undo = page.locator("[data-testid=import-card]:not([data-status=completed])")
         click_twice(page, confirm, page.get_by_role("link", name="Webhooks"), undo)
