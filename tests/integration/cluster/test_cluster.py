@@ -85,7 +85,10 @@ def cluster(
 
 
 def make_file(number: int, rows: int = ROWS) -> str:
-    """Return a file whose SKUs no other file has; each of its products has several rows, so the last one counts."""
+    """Return a file whose SKUs no other file has; each of its products has several rows, so the last one counts.
+
+    A long soak takes thousands of numbers, from 1. The other tests take those above a million.
+    """
     lines = ["sku,name,description"]
     for row in range(rows):
         lines.append(f"F{number}-{row % SKUS_PER_FILE},Name {row},{'d' * 60}")
@@ -112,7 +115,7 @@ def check_signature(request: Received, secret: str) -> None:
 
 def test_progress_and_cancellation_work_from_any_machine(cluster: Cluster) -> None:
     # Each is begun on one machine and used on the other. The clock of machine a is ten minutes ahead.
-    task_id = cluster.upload("b", make_file(1001))
+    task_id = cluster.upload("b", make_file(1_000_001))
     assert task_id is not None
     headers = {"Authorization": f"Bearer {cluster.key}"}
     address = cluster.address("a", f"/api/upload/progress/{task_id}/stream")
@@ -122,13 +125,13 @@ def test_progress_and_cancellation_work_from_any_machine(cluster: Cluster) -> No
     assert (states[-1]["status"], states[-1]["created_count"]) == ("completed", SKUS_PER_FILE)
     ages = [state["seconds_since_update"] for state in states if state["seconds_since_update"] is not None]
     assert all(age < SIGNATURE_SECONDS for age in ages), ages
-    waiting = cluster.upload("b", make_file(1002), preview="true")
+    waiting = cluster.upload("b", make_file(1_000_002), preview="true")
     assert waiting is not None
     wait_for("the check has ended", lambda: cluster.read_job(waiting)["status"] == "awaiting_confirmation")
     assert cluster.call("a", "POST", f"/api/imports/{waiting}/cancel").status_code == requests.codes.accepted
     assert cluster.read_job(waiting)["status"] == "cancelled"
     assert cluster.call("b", "POST", f"/api/imports/{waiting}/retry").status_code == requests.codes.accepted
-    check_results(cluster, {task_id: 1001})
+    check_results(cluster, {task_id: 1_000_001})
 
 
 def test_webhooks_are_signed_with_the_right_time(cluster: Cluster, receiver: Receiver) -> None:
@@ -252,7 +255,7 @@ def test_whatever_fails_nothing_is_lost_or_doubled(cluster: Cluster, receiver: R
 
 def create_expired_job(cluster: Cluster) -> str:
     """Create a job that was cancelled and can no longer be retried; return its task id. Its file is still stored."""
-    task_id = cluster.upload("a", make_file(1003, rows=10), preview="true")
+    task_id = cluster.upload("a", make_file(1_000_003, rows=10), preview="true")
     assert task_id is not None
     wait_for("the check has ended", lambda: cluster.read_job(task_id)["status"] == "awaiting_confirmation")
     assert cluster.call("b", "POST", f"/api/imports/{task_id}/cancel").ok
