@@ -294,7 +294,7 @@ class StreamHub:
                 self._end_refused()
                 self._listening.set()
                 while not self._stop_if_unused():
-                    changed = watcher.wait(self._topics())
+                    changed = watcher.wait(self._topics)
                     access_is_due = time.monotonic() - self._access_checked_at >= ACCESS_CHECK_SECONDS
                     if ACCESS_TOPIC in changed or not self._listen or access_is_due:
                         self._end_refused()

@@ -8,6 +8,7 @@ for changed.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
@@ -76,15 +77,16 @@ class TopicWatcher:
         else:
             self._plan_follow_up(FIRST_FOLLOW_UP_SECONDS)
 
-    def wait(self, followed: set[int]) -> set[int]:
+    def wait(self, find_followed: Callable[[], set[int]]) -> set[int]:
         """Return the topics that have changed, or may have, after waiting for at most `POLL_SECONDS`.
 
-        Without LISTEN, only those of `followed`.
+        Without LISTEN, only those that streams follow after the wait: they may have begun meanwhile.
         """
         if not self._listen:
             time.sleep(POLL_SECONDS)
             previous, self._markers = self._markers, self._read_markers()
-            return followed - {topic for topic, marker in self._markers.items() if marker == previous.get(topic)}
+            unchanged = {topic for topic, marker in self._markers.items() if marker == previous.get(topic)}
+            return find_followed() - unchanged
         until_follow_up = POLL_SECONDS if self._follow_up_at is None else self._follow_up_at - time.monotonic()
         self._listener.wait(min(POLL_SECONDS, until_follow_up))
         topics = {_topic_of(notification.channel, notification.payload) for notification in self._listener.receive()}

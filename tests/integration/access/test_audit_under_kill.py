@@ -121,7 +121,7 @@ def kill(process: Process) -> None:
     process.wait()
 
 
-@pytest.mark.thorough("user.created", "webhook.created")
+@pytest.mark.thorough("user.created")
 @pytest.mark.parametrize("action", CALLS)
 @pytest.mark.parametrize("moment", TRIGGERS)
 def test_a_killed_web_process_leaves_the_change_and_its_entry_or_neither(

@@ -59,14 +59,16 @@ CreateHub = Callable[..., StreamHub]
 def create_hub(database_url: str, jobs: Jobs) -> Iterator[CreateHub]:
     """A function that creates a hub. Its threads end with the test, which must close its subscriptions."""
 
-    def create(connect: Callable[[], Connection] | None = None, *, max_streams: int = 2) -> StreamHub:
+    def create(
+        connect: Callable[[], Connection] | None = None, *, max_streams: int = 2, listen: bool = True
+    ) -> StreamHub:
         open_connection = connect or (lambda: psycopg2.connect(database_url))
         return StreamHub(
             open_connection,
             jobs.read,
             lambda _actors: set(),
             max_streams=max_streams,
-            listen=True,
+            listen=listen,
             keep_alive_seconds=0.05,
         )
 
@@ -175,6 +177,21 @@ def test_a_stream_beyond_the_limit_is_refused(app: Flask, create_hub: CreateHub,
     task_id = insert_running_job(database_url)
     for path in (f"upload/progress/{task_id}/stream", "products/changes", "webhooks/changes"):
         read_error(app.test_client().get(f"/api/{path}"), 503, "too_many_streams")
+
+
+def test_behind_a_pooler_a_change_right_after_a_subscription_is_reported(
+    create_hub: CreateHub, database_url: str
+) -> None:
+    hub = create_hub(listen=False)
+    first = hub.subscribe_to_changes(WEBHOOKS_TOPIC, LOCAL)
+    # The thread polls already, so the next subscription begins between two looks.
+    second = hub.subscribe_to_changes(PRODUCTS_TOPIC, LOCAL)
+    assert first is not None
+    assert second is not None
+    with contextlib.closing(first), contextlib.closing(second):
+        execute(database_url, "INSERT INTO products (sku) VALUES ('A-1')")
+        reports = iter(second)
+        wait_for("the report of the change", lambda: next(reports), seconds=10)
 
 
 def test_changes_within_the_interval_are_reported_once_after_it(create_hub: CreateHub) -> None:
