@@ -48,6 +48,9 @@ BLOCK_BYTES = 1 << 20
 TAIL_NAME = "{name}.{parts}.tail"
 STORED_SUFFIXES = (".upload", ".tail")
 MAX_CONNECTIONS = 20
+# The type that Amazon S3 gives an object by default. A service that guesses the type instead, as SeaweedFS does part by
+# part, finds text and compresses it: its upload took 2.6 times as much CPU, and reading 9 times.
+CONTENT_TYPE = "binary/octet-stream"
 SERVER_ERROR = 500
 MISSING_CODES = {"404", "NoSuchKey", "NotFound", "NoSuchUpload", "NoSuchBucket"}
 FULL_CODES = {"QuotaExceeded", "XMinioStorageFull", "EntityTooLarge", "InsufficientStorage", "ServiceQuotaExceeded"}
@@ -215,6 +218,8 @@ class S3Storage:
                     s3={"addressing_style": "path" if self._endpoint_url else "auto"},
                 ),
             )
+            # boto3 has no parameter for the type of a part.
+            self._client.meta.events.register("before-call.s3.UploadPart", _set_content_type)
             self._client_pid = os.getpid()
         return self._client
 
@@ -312,11 +317,19 @@ class S3Storage:
 
     def put(self, name: str, data: bytes) -> None:
         """Store a small file."""
-        self._call(lambda: self.client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=data))
+        self._call(
+            lambda: self.client.put_object(
+                Bucket=self._bucket, Key=self._prefix + name, Body=data, ContentType=CONTENT_TYPE
+            )
+        )
 
     def begin(self, name: str) -> str:
         """Begin to store a file by parts; return the id of the upload."""
-        begun = self._call(lambda: self.client.create_multipart_upload(Bucket=self._bucket, Key=self._prefix + name))
+        begun = self._call(
+            lambda: self.client.create_multipart_upload(
+                Bucket=self._bucket, Key=self._prefix + name, ContentType=CONTENT_TYPE
+            )
+        )
         return str(begun["UploadId"])
 
     def send_part(self, name: str, upload_id: str, number: int, data: bytes) -> str:
@@ -361,6 +374,10 @@ class S3Storage:
             raise convert_error(error, self.location) from error
         except BotoCoreError as error:
             raise StorageUnavailable(f"{self.location} does not answer: {error}") from error
+
+
+def _set_content_type(params: dict[str, Any], **_other: object) -> None:
+    params["headers"]["Content-Type"] = CONTENT_TYPE
 
 
 def convert_error(error: ClientError, location: str) -> OSError:

@@ -10,12 +10,14 @@ import random
 import time
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from importer.storage.s3 import MIN_PART_BYTES, S3Storage
 from importer.storage.storage import FileReplaced, Storage
 from support.s3 import S3Server
+from support.storage_fixtures import MAX_UPLOAD_BYTES
 
 NAME = "0f5b.upload"
 BLOCK_BYTES = 1 << 20
@@ -69,6 +71,20 @@ def test_a_file_is_stored_and_read_as_it_was_written(storage: Storage, size: int
     assert (storage.exists(NAME), names(storage), count_unfinished(storage)) == (False, [], 0)
     with pytest.raises(FileNotFoundError):
         storage.open(NAME)
+
+
+@pytest.mark.parametrize("size", [1, 2 * PART_BYTES - 1])
+def test_every_request_that_stores_bytes_says_what_s3_assumes_of_them(s3_server: S3Server, size: int) -> None:
+    storage = S3Storage(s3_server.create_bucket(), endpoint_url=s3_server.endpoint_url, max_bytes=MAX_UPLOAD_BYTES)
+    types = []
+
+    def note_type(request: Any, **_other: object) -> None:
+        if request.method == "PUT" or request.url.endswith("?uploads"):
+            types.append(request.headers["Content-Type"])
+
+    storage.client.meta.events.register("before-send.s3", note_type)
+    store(storage, create_content(size))
+    assert set(types) == {b"binary/octet-stream"}
 
 
 def test_a_reader_reads_any_part_of_a_file(storage: Storage) -> None:
