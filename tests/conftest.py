@@ -27,6 +27,7 @@ os.environ.setdefault("DATABASE_URL", "postgresql://not-used-by-tests/none")
 # Messages that this process sends must not reach a product that runs in ./instance.
 os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="acme-tests-")
 
+import celery_app
 import config
 from access import passwords, throttle
 from access.request_counts import RequestCounts
@@ -182,6 +183,12 @@ def long_waits(monkeypatch: pytest.MonkeyPatch) -> int:
 def runner(settings: config.Settings) -> ImportRunner:
     """The import runner on the test's database."""
     return create_runner(settings)
+
+
+@pytest.fixture
+def own_broker(settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that only this test uses, for the messages of the application."""
+    monkeypatch.setattr(celery_app, "celery", celery_app.create_celery(settings))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Reading the audit log in tests."""
+"""The audit log in tests: its entries, and what keeps them from being written."""
 
 from __future__ import annotations
 
@@ -29,3 +29,13 @@ def read_entries(database_url: str, start: str = "") -> list[dict[str, Any]]:
 def read_actions(database_url: str, start: str = "") -> list[str]:
     """Return the actions of the entries, the oldest one first."""
     return [entry["action"] for entry in read_entries(database_url, start)]
+
+
+def forbid_entries(database_url: str, action: str) -> None:
+    """Make every entry with this action fail."""
+    execute(database_url, f"ALTER TABLE audit_entries ADD CONSTRAINT forbid CHECK (action <> '{action}') NOT VALID")
+
+
+def allow_entries(database_url: str) -> None:
+    """End the effect of `forbid_entries`."""
+    execute(database_url, "ALTER TABLE audit_entries DROP CONSTRAINT forbid")

@@ -9,6 +9,8 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+import config
+
 VERSION = {"Tus-Resumable": "1.0.0"}
 BODY_TYPE = "application/offset+octet-stream"
 
@@ -59,3 +61,8 @@ def task_id_of(response: Any) -> str:
     location = response.headers["Location"]
     assert location.startswith("/api/imports/")
     return str(location.rpartition("/")[2])
+
+
+def list_files(settings: config.Settings) -> list[str]:
+    """Return the names of the files in the upload folder, sorted."""
+    return sorted(path.name for path in settings.upload_dir.iterdir())

@@ -23,11 +23,7 @@ from support.jobs import create_job
 from support.threads import Threads
 from support.waiting import wait_for
 
-
-@pytest.fixture(autouse=True)
-def broker(settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broker that only this test uses."""
-    monkeypatch.setattr(celery_app, "celery", celery_app.create_celery(settings))
+pytestmark = pytest.mark.usefixtures("own_broker")
 
 
 def read_parts(client: FlaskClient, status: int = 200) -> dict[str, Any]:

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
-import celery_app
 import config
-from api.imports import resumable_body
 from database.connect import Component, connect
-from importer.jobs import resumable_uploads
 from importer.jobs.stored_files import delete_expired_files
 from importer.pipeline.runner import ImportRunner
-from importer.storage.folder import FolderUpload
-from importer.storage.storage import StoredUpload
 from support import tus
-from support.api import read_error, read_json
+from support.api import read_error
 from support.database import execute
 from support.imports import get_import
 from support.jobs import read_job
 from support.sign_in import create_key, create_user
+
+pytestmark = pytest.mark.usefixtures("own_broker")
 
 CONTENT = b"sku,name\n" + b"".join(b"%05d,name\n" % number for number in range(500))
 UNKNOWN = "/api/uploads/00000000-0000-4000-8000-000000000000"
@@ -37,17 +31,6 @@ UNKNOWN = "/api/uploads/00000000-0000-4000-8000-000000000000"
 def environment(environment: dict[str, str]) -> dict[str, str]:
     """A limit of 4 MB for uploads."""
     return {**environment, "MAX_UPLOAD_MB": "4"}
-
-
-@pytest.fixture(autouse=True)
-def broker(settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broker that only this test uses."""
-    monkeypatch.setattr(celery_app, "celery", celery_app.create_celery(settings))
-
-
-def list_files(settings: config.Settings) -> list[str]:
-    """Return the names of the files in the upload folder, sorted."""
-    return sorted(path.name for path in settings.upload_dir.iterdir())
 
 
 def test_a_file_in_several_parts_becomes_an_import(
@@ -201,9 +184,9 @@ def test_a_part_with_another_checksum_does_not_count(
 def test_a_removed_upload_is_gone(client: FlaskClient, settings: config.Settings) -> None:
     path = tus.create(client, 10)
     assert tus.append(client, path, 0, b"sku\n").status_code == 204
-    assert len(list_files(settings)) == 1
+    assert len(tus.list_files(settings)) == 1
     assert client.delete(path, headers=tus.VERSION).status_code == 204
-    assert (list_files(settings), execute(settings.database_url, "SELECT FROM uploads")) == ([], [])
+    assert (tus.list_files(settings), execute(settings.database_url, "SELECT FROM uploads")) == ([], [])
     # Nobody else has seen it, and nothing was changed (docs/access.md).
     assert execute(settings.database_url, "SELECT FROM audit_entries") == []
     for method in ("HEAD", "DELETE"):
@@ -216,7 +199,7 @@ def test_the_import_of_a_finished_upload_outlives_it(client: FlaskClient, settin
     path = tus.create(client, 6)
     task_id = tus.task_id_of(tus.append(client, path, 0, b"sku\na\n"))
     assert client.delete(path, headers=tus.VERSION).status_code == 204
-    assert list_files(settings) == [f"{task_id}.upload"]
+    assert tus.list_files(settings) == [f"{task_id}.upload"]
     assert read_job(settings.database_url, task_id)["status"] == "pending"
 
 
@@ -247,117 +230,6 @@ def test_an_upload_belongs_to_who_created_it(client: FlaskClient, settings: conf
     assert tus.append(client, path, 0, b"sku\na\n", **mine).status_code == 204
 
 
-def test_a_repeated_last_request_finds_its_import_and_makes_no_other(
-    client: FlaskClient, settings: config.Settings
-) -> None:
-    path = tus.create(client, 6)
-    task_id = tus.task_id_of(tus.append(client, path, 0, b"sku\na\n"))
-    again = tus.append(client, path, 6, b"")
-    assert (again.status_code, tus.task_id_of(again)) == (204, task_id)
-    read_error(tus.append(client, path, 0, b"sku\na\n"), 409, "wrong_offset")
-    assert execute(settings.database_url, "SELECT count(*) FROM import_jobs") == [(1,)]
-
-
-@pytest.mark.parametrize("step", ["before the file has its name", "before the job is committed"])
-@pytest.mark.parametrize("way", ["HEAD", "PATCH"])
-def test_a_process_that_is_killed_at_the_end_loses_nothing(
-    app: Flask, client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch, step: str, way: str
-) -> None:
-    path = tus.create(client, len(CONTENT))
-
-    class Killed(BaseException):
-        """The end of the process."""
-
-    def die(*_: Any) -> Any:
-        raise Killed
-
-    with monkeypatch.context() as patched:
-        if step == "before the file has its name":
-            patched.setattr(FolderUpload, "finish", die)
-        else:
-            patched.setattr(resumable_body, "insert_import", die)
-        with pytest.raises(Killed):
-            tus.append(client, path, 0, CONTENT)
-    app.extensions["running_uploads"].close()
-    assert execute(settings.database_url, "SELECT FROM import_jobs") == []
-    if way == "HEAD":
-        answer = client.head(path, headers=tus.VERSION)
-        assert answer.headers["Upload-Offset"] == str(len(CONTENT))
-    else:
-        answer = tus.append(client, path, len(CONTENT), b"")
-    job = read_job(settings.database_url, tus.task_id_of(answer))
-    assert (job["file_size"], job["file_sha256"]) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
-    assert list_files(settings) == [job["stored_name"]]
-
-
-def test_an_upload_whose_file_was_removed_begins_again(client: FlaskClient, settings: config.Settings) -> None:
-    path = tus.create(client, 10)
-    assert tus.append(client, path, 0, b"sku\n").status_code == 204
-    for file in settings.upload_dir.iterdir():
-        file.unlink()
-    read_error(tus.append(client, path, 4, b"a\n"), 404, "upload_not_found")
-    assert client.head(path, headers=tus.VERSION).status_code == 404
-
-
-def test_a_storage_that_fails_keeps_what_was_stored(
-    client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tus.create(client, 6)
-    assert tus.append(client, path, 0, b"sku\n").status_code == 204
-
-    def fail(_upload: FolderUpload) -> StoredUpload:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(FolderUpload, "finish", fail)
-        read_error(tus.append(client, path, 4, b"a\n"), 507, "disk_full")
-    answer = client.head(path, headers=tus.VERSION)
-    assert answer.headers["Upload-Offset"] == "6"
-    job = read_job(settings.database_url, tus.task_id_of(answer))
-    assert job["file_sha256"] == hashlib.sha256(b"sku\na\n").hexdigest()
-
-
-class SlowBody:
-    """A body whose second part arrives when the test lets it, or never."""
-
-    def __init__(self, first: bytes, rest: bytes) -> None:
-        self._parts = [first, rest]
-        self.waits = threading.Event()
-        self.may_go_on = threading.Event()
-
-    def read(self, _size: int = -1) -> bytes:
-        """Return the next part."""
-        if len(self._parts) == 1:
-            self.waits.set()
-            assert self.may_go_on.wait(60)
-        return self._parts.pop(0) if self._parts else b""
-
-
-def test_the_newest_of_two_requests_goes_on(app: Flask, settings: config.Settings) -> None:
-    client = app.test_client()
-    path = tus.create(client, len(CONTENT))
-    body = SlowBody(CONTENT[:1000], b"x" * 500)
-    answers: list[Any] = []
-
-    def send() -> None:
-        environ = {"wsgi.input": body, "CONTENT_LENGTH": str(1500)}
-        answers.append(app.test_client().patch(path, headers=tus.append_headers(0), environ_overrides=environ))
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    assert body.waits.wait(60)
-    # Another process takes over, while the older request waits for its client.
-    execute(settings.database_url, "UPDATE uploads SET fence = gen_random_uuid()")
-    time.sleep(resumable_body.PAUSE_SECONDS)
-    body.may_go_on.set()
-    sender.join()
-    read_error(answers[0], 409, "upload_taken_over")
-    assert tus.read_offset(client, path) == 0
-    assert tus.append(client, path, 0, CONTENT).status_code == 204
-    (stored,) = list_files(settings)
-    assert (settings.upload_dir / stored).read_bytes() == CONTENT
-
-
 def test_unfinished_uploads_expire_after_a_day_and_live_ones_stay(
     client: FlaskClient, runner: ImportRunner, settings: config.Settings
 ) -> None:
@@ -374,7 +246,7 @@ def test_unfinished_uploads_expire_after_a_day_and_live_ones_stay(
     with contextlib.closing(connect(url, Component.REAPER)) as connection:
         # The clock of the storage may be a day behind.
         delete_expired_files(connection, runner.storage, time.time() + 25 * 3600)
-    assert list_files(settings) == sorted([f"{live}.part", f"{finished}.upload"])
+    assert tus.list_files(settings) == sorted([f"{live}.part", f"{finished}.upload"])
     ids = {str(row[0]) for row in execute(url, "SELECT id FROM uploads")}
     assert ids == {live, paths[2].rpartition("/")[2]}
     assert tus.append(client, paths[1], 4, b"abcde\n").status_code == 204
@@ -386,23 +258,3 @@ def test_options_and_names_are_those_of_the_plain_upload(client: FlaskClient, se
     job = read_job(settings.database_url, tus.task_id_of(tus.append(client, path, 0, b"Artikel\na\n")))
     assert (job["filename"], job["mapping"], job["missing_limit"]) == ("Preise.csv", {"Artikel": "sku"}, 0.5)
     assert (job["wants_preview"], job["delimiter"], job["header_line"]) == (True, ";", 3)
-
-
-def test_checkpoints_are_taken_now_and_then(
-    client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(resumable_body, "CHECKPOINT_BYTES", 1000)
-    monkeypatch.setattr(resumable_body, "BLOCK_BYTES", 600)
-    saved: list[int] = []
-    save = resumable_uploads.save
-
-    def record(cursor: Any, upload: Any, offset: int, state: Any) -> Any:
-        saved.append(offset)
-        assert Path(settings.upload_dir / f"{upload.id}.part").stat().st_size == offset
-        return save(cursor, upload, offset, state)
-
-    monkeypatch.setattr(resumable_uploads, "save", record)
-    path = tus.create(client, len(CONTENT))
-    assert tus.append(client, path, 0, CONTENT).status_code == 204
-    assert saved == [1200, 2400, 3600, 4800, len(CONTENT)]
-    assert read_json(client.get(f"/api/imports/{path.rpartition('/')[2]}"))["status"] == "pending"

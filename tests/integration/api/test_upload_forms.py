@@ -9,7 +9,6 @@ import requests
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-import celery_app
 import config
 from support.api import read_error, read_json
 from support.database import execute
@@ -18,14 +17,10 @@ from support.processes import Processes
 from support.waiting import wait_for
 from support.web import REQUEST_SECONDS, WebProcess
 
+pytestmark = pytest.mark.usefixtures("own_broker")
+
 FILE = b"sku\na\n"
 FORM_HEADERS = {"Content-Type": "multipart/form-data; boundary=x"}
-
-
-@pytest.fixture(autouse=True)
-def broker(settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broker that only this test uses."""
-    monkeypatch.setattr(celery_app, "celery", celery_app.create_celery(settings))
 
 
 def file_part(name: str = "file", filename: str = "a.csv", content: bytes = FILE) -> bytes:

@@ -36,6 +36,8 @@ from support.processes import Processes, run_program
 from support.waiting import wait_for
 from support.web import REQUEST_SECONDS, WebProcess
 
+pytestmark = pytest.mark.usefixtures("own_broker")
+
 JOB_FIELDS = {
     "id": int,
     "task_id": str,
@@ -66,12 +68,6 @@ JOB_FIELDS = {
 def environment(environment: dict[str, str]) -> dict[str, str]:
     """A limit of 4 MB for uploads."""
     return {**environment, "MAX_UPLOAD_MB": "4", "DISK_RESERVE_MB": "0"}
-
-
-@pytest.fixture(autouse=True)
-def broker(settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broker that only this test uses."""
-    monkeypatch.setattr(celery_app, "celery", celery_app.create_celery(settings))
 
 
 def upload(client: FlaskClient, content: bytes = b"sku\na\n", filename: str = "products.csv") -> TestResponse:
