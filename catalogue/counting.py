@@ -8,7 +8,7 @@ from psycopg2.extensions import cursor as Cursor
 from catalogue import search_indexes
 from catalogue.filters import Filter
 from catalogue.index_generations import Generation, split_by_age
-from catalogue.search_indexes import ACTIVE_INDEX, TEXT_INDEX, Generations
+from catalogue.search_indexes import ACTIVE_INDEX, MIXED_INDEX, TEXT_INDEX, Generations
 from catalogue.search_sql import COUNT_SQL, PLAN_FREELY_SQL, PLAN_SERIALLY_SQL, union_all
 from catalogue.search_thresholds import DEFAULT_THRESHOLDS, Thresholds
 
@@ -31,6 +31,19 @@ def find_chain(cursor: Cursor, product_filter: Filter, generations: Generations)
     if product_filter.has_text:
         return generations.get(TEXT_INDEX, ()) if product_filter.is_indexable else ()
     return skip_lagging(cursor, generations.get(ACTIVE_INDEX, ()), DEFAULT_THRESHOLDS)
+
+
+def find_mixed_chain(
+    cursor: Cursor, product_filter: Filter, generations: Generations, thresholds: Thresholds
+) -> tuple[Generation, ...]:
+    """Return the generations of the index of mixed texts, if the index of texts can find a filter's matches with it."""
+    if product_filter.is_indexable or not product_filter.has_pair or product_filter.changes is not None:
+        return ()
+    texts, mixed = generations.get(TEXT_INDEX, ()), generations.get(MIXED_INDEX, ())
+    if not texts or not mixed or mixed[-1].until < texts[-1].until:
+        return ()
+    has_many = search_indexes.estimate_indexed(cursor, MIXED_INDEX, mixed) > thresholds.max_mixed_rows
+    return () if has_many else mixed
 
 
 def skip_lagging(cursor: Cursor, chain: tuple[Generation, ...], thresholds: Thresholds) -> tuple[Generation, ...]:

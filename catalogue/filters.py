@@ -12,7 +12,7 @@ from psycopg2 import sql
 
 from catalogue.changes import JobChanges
 from catalogue.search_terms import parse_field, parse_query
-from catalogue.text_matches import IN_LOWER_CASE, TEXT_COLUMNS, TextMatch, indexed_condition
+from catalogue.text_matches import IN_LOWER_CASE, TEXT_COLUMNS, TextMatch, indexed_condition, pairs_condition
 
 CHANGED_SINCE_SQL = "updated_at >= {}::timestamptz"
 
@@ -77,6 +77,11 @@ class Filter:
         """Whether the search index of texts can help to find the products."""
         return any(match.is_indexable for match in self.matches)
 
+    @property
+    def has_pair(self) -> bool:
+        """Whether the search index of texts can help to find the products if they are few."""
+        return any(match.is_pair for match in self.matches)
+
     def to_json(self) -> dict[str, Any]:
         """Return the given fields, as a JSON body has them."""
         return {name: value for name, value in asdict(self).items() if value not in {"", None}}
@@ -95,6 +100,10 @@ class Filter:
     def indexed_condition(self) -> sql.Composable:
         """Return the condition in a form that uses the search index of texts, if the filter `is_indexable`."""
         return self._combine([indexed_condition(self.matches)], in_scan=True)
+
+    def pairs_condition(self) -> sql.Composable:
+        """Return what the index of texts finds of a filter that `has_pair`: all matches except in mixed texts."""
+        return pairs_condition(self.matches)
 
     def lower_case_condition(self) -> sql.Composable:
         """Return the condition for rows whose texts are in lower case."""

@@ -13,11 +13,11 @@ from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_indexes
 from catalogue.changes import ChangesSummary, JobChanges
-from catalogue.counting import count, find_chain, skip_lagging
+from catalogue.counting import count, find_chain, find_mixed_chain, skip_lagging
 from catalogue.filters import Filter
 from catalogue.index_generations import Generation, split_by_age
 from catalogue.sampling import sample_share
-from catalogue.search_indexes import SEARCH_INDEXES
+from catalogue.search_indexes import SEARCH_INDEXES, TEXT_INDEX
 from catalogue.search_sql import (
     FETCH_MATCHES_SQL,
     MATCHES_SQL,
@@ -34,7 +34,7 @@ from catalogue.search_sql import (
 )
 from catalogue.search_thresholds import Thresholds
 from catalogue.sorting import MAX_BIGINT, PageToken, Sorting
-from catalogue.text_matches import TEXT_COLUMNS
+from catalogue.text_matches import MIXED_SQL, TEXT_COLUMNS
 
 # If more than this share of all products matches, a scan in any sort order soon meets enough of them.
 BROAD_SHARE = 0.5
@@ -168,18 +168,22 @@ class PageSearch:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
         key = sql.SQL(self._sorting.key.expression)
         chain = find_chain(self._cursor, self._filter, self.generations)
-        use_indexes = bool(chain) and self._filter.is_indexable and not self._has_few_ids
+        mixed = self._mixed_chain if max_rows is not None else ()
+        if mixed:
+            chain = self.generations[TEXT_INDEX]
+        use_indexes = bool(chain) and (self._filter.is_indexable or bool(mixed)) and not self._has_few_ids
         indexed = recent = self._filter.condition() if self._has_few_ids else self._filter.scan_condition()
-        if use_indexes:
+        if mixed:
+            indexed = sql.SQL(" AND ").join([self._filter.pairs_condition(), recent])
+        elif use_indexes:
             indexed = self._filter.indexed_condition()
         elif self._changed is not None and self._changed.first_at is not None and not self._has_few_ids:
             # With the time as a literal, the planner knows how many products were changed since, and reads only those.
             bound = sql.SQL("updated_at >= {}").format(sql.Literal(self._changed.first_at))
             indexed = recent = sql.SQL(" AND ").join([bound, self._filter.scan_condition()])
-        matches = [
-            sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition)
-            for part, condition in zip(split_by_age(chain), [*([indexed] * len(chain)), recent], strict=True)
-        ]
+        parts = [*zip(split_by_age(chain), [*([indexed] * len(chain)), recent], strict=True)]
+        parts += [self._mixed_part(generation, before=chain[-1].until) for generation in mixed]
+        matches = [sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition) for part, condition in parts]
         plan = PLAN_FREELY_SQL
         if use_indexes and expected_rows > self._thresholds.max_fetched_rows:
             plan = PLAN_MANY_IN_PARALLEL_SQL
@@ -325,6 +329,17 @@ class PageSearch:
     def _ordered_chain(self) -> tuple[Generation, ...]:
         """The generations of the search index that has the wanted order, if it can help."""
         return skip_lagging(self._cursor, self.generations.get(self._sorting.key.search_index, ()), self._thresholds)
+
+    @cached_property
+    def _mixed_chain(self) -> tuple[Generation, ...]:
+        """The generations of the index of mixed texts, if a search for pairs of letters needs it."""
+        return find_mixed_chain(self._cursor, self._filter, self.generations, self._thresholds)
+
+    def _mixed_part(self, generation: Generation, *, before: datetime) -> tuple[sql.Composable, sql.Composable]:
+        """Return conditions for the matches that the index of texts leaves out: those in mixed texts."""
+        part = sql.SQL("{} AND updated_at < {}").format(generation.condition, sql.Literal(before))
+        pairs, matching = self._filter.pairs_condition(), self._filter.scan_condition()
+        return part, sql.SQL(" AND ").join([sql.SQL(MIXED_SQL), sql.SQL("NOT {}").format(pairs), matching])
 
     def _read_scan(
         self, scan: sql.Composable, condition: sql.Composable, sorting: Sorting, offset: int, limit: int

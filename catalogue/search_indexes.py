@@ -29,7 +29,7 @@ from catalogue.build_connection import BuildConnection, BuildYielded, JobWatch
 from catalogue.index_generations import EPOCH, Generation, find_chain, parse_generation
 from catalogue.index_plans import plan_generations
 from catalogue.table_upkeep import keep_up
-from catalogue.text_matches import JOINED_TEXTS
+from catalogue.text_matches import JOINED_TEXTS, MIXED_SQL
 from catalogue.trigrams import MissingExtension, find_trigrams
 from database.advisory_locks import SEARCH_INDEX_BUILD_KEY, try_lock
 from database.connect import Component, connected
@@ -58,7 +58,9 @@ CREATE_INDEX_SQL = "CREATE INDEX CONCURRENTLY {} ON products {} WHERE {} AND {}"
 
 @dataclass(frozen=True)
 class IndexPart:
-    """A PostgreSQL index that is a part of a search index, or the whole of it. The parts together cover all products.
+    """A PostgreSQL index that is a part of a search index, or the whole of it.
+
+    The parts together cover all products, except for the index of mixed texts.
 
     `condition` is the SQL condition of the products that the part covers.
     """
@@ -71,6 +73,7 @@ class IndexPart:
 # The operator class of the extension pg_trgm. Its schema stands in its place in the definition of an index.
 TRIGRAMS = "{trigrams}"
 TEXT_INDEX, NAME_INDEX, SKU_INDEX, ACTIVE_INDEX, CREATED_INDEX = "text", "name", "sku", "active", "created"
+MIXED_INDEX = "mixed"
 # An entry of a B-tree has at most 2,704 bytes. A name has up to 2,000 bytes in UTF-8, and `lower()` makes it longer by
 # half at most. So an entry cannot hold a name and its lower-case form if the name is long. Names beyond this length are
 # in an index of their own.
@@ -94,6 +97,8 @@ SEARCH_INDEXES: dict[str, tuple[IndexPart, ...]] = {
             f"octet_length(name) > {MAX_INCLUDED_NAME_BYTES}",
         ),
     ),
+    # See catalogue/text_matches.py.
+    MIXED_INDEX: (IndexPart("mixed", "USING btree (id)", MIXED_SQL),),
     TEXT_INDEX: (IndexPart("joined", f"USING gin (sku {TRIGRAMS}, name {TRIGRAMS}, {JOINED_TEXTS} {TRIGRAMS})"),),
     SKU_INDEX: (IndexPart("sku", 'USING btree ((lower(sku) COLLATE "C")) INCLUDE (sku, id)'),),
 }
@@ -113,6 +118,7 @@ FROM pg_class WHERE oid = 'products'::regclass
 READ_STATE_SQL = f"""
 SELECT ARRAY(SELECT relname::text FROM ({LIST_INDEXES_SQL}) indexes WHERE indisvalid), ({ESTIMATE_ROWS_SQL})
 """
+ESTIMATE_INDEXED_SQL = "SELECT coalesce(sum(reltuples), 0)::bigint FROM pg_class WHERE relname = ANY (%s)"
 COUNT_RECENT_SQL = "SELECT count(*) FROM (SELECT FROM products WHERE updated_at >= %s LIMIT %s) recent"
 MAX_REPORTED_RECENT_ROWS = 100_000
 
@@ -178,6 +184,14 @@ def _ends(generations: Generations) -> dict[str, datetime]:
 def estimate_rows(cursor: Cursor) -> int:
     """Return about how many products there are, without counting them."""
     cursor.execute(ESTIMATE_ROWS_SQL)
+    (rows,) = cursor.fetchone() or (0,)
+    return int(rows)
+
+
+def estimate_indexed(cursor: Cursor, kind: str, chain: Sequence[Generation]) -> int:
+    """Return how many products the indexes of a kind had when they were built."""
+    names = [index_name(part, generation) for part in SEARCH_INDEXES[kind] for generation in chain]
+    cursor.execute(ESTIMATE_INDEXED_SQL, (names,))
     (rows,) = cursor.fetchone() or (0,)
     return int(rows)
 

@@ -20,6 +20,7 @@ class Thresholds:
     - `max_sorted_recent_rows`: beyond this number of recent products, sorting or filtering them takes longer than
       reading the whole table in parallel, so search indexes other than that of texts no longer help.
     - `max_serial_recent_rows`: beyond this number, parallel workers help to look for a text in the recent products.
+    - `max_mixed_rows`: beyond this number of mixed texts, a search for a pair of letters reads the whole table.
     """
 
     max_fetched_rows: int = 10_000
@@ -30,6 +31,7 @@ class Thresholds:
     max_scan_rows: int = 100_000
     max_sorted_recent_rows: int = 50_000
     max_serial_recent_rows: int = 20_000
+    max_mixed_rows: int = 50_000
 
 
 DEFAULT_THRESHOLDS = Thresholds()

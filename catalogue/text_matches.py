@@ -2,6 +2,10 @@
 
 The index (catalogue/search_indexes.py) has the SKU, the name, and all texts of a product joined. The joined texts have
 several words wherever each of them is, so the index finds the products with all of them without reading any others.
+
+The index has trigrams: three characters in a row. It finds a pair of characters all the same, with each character that
+may stand before or after it. There are too many of those, except in ASCII. So a second index lists the mixed texts, in
+which a pair may have no ASCII beside it.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from psycopg2 import sql
 from database.skus import clean_part
 
 TRIGRAM_PATTERN = re.compile(r"[^\W_]{3}")
+PAIR_PATTERN = re.compile(r"[0-9A-Za-z]{2}")
 TEXT_COLUMNS = ("sku", "name", "description")
 # Comparisons of a column with a pattern, ignoring case. An index serves the first one only. The third one does the same
 # for rows that no index finds, and takes less time, because it converts the pattern once. The last one is for columns
@@ -25,6 +30,10 @@ SCANNED, IN_LOWER_CASE = "lower({}) LIKE lower({})", "{} LIKE lower({})"
 SEPARATOR = "\x1f"
 JOINED_TEXTS = "(sku || E'\\x1f' || name || E'\\x1f' || description)"
 INDEXED_COLUMNS = ("sku", "name")
+# At the start of a text, a pair has a trigram with the blank that stands for the start; at the end, it has none.
+PAIR_SQL = JOINED_TEXTS + r" ~* '{pair}[\x01-\x7f]|[\x01-\x7f]{pair}|^{pair}'"
+# The last two characters are outside ASCII, but not in lower case.
+MIXED_SQL = JOINED_TEXTS + r" ~ '[^\x01-\x7f][0-9A-Za-z]{2}([^\x01-\x7f]|$)|[\u0130\u212a]'"
 # The index combines the lists of many trigrams faster than PostgreSQL reads rows, but not those of any number of words.
 MAX_INDEXED_MATCHES = 4
 
@@ -41,6 +50,11 @@ class TextMatch:
     def is_indexable(self) -> bool:
         """Whether the index helps: the text is wanted, and has three letters or digits in a row."""
         return not self.excluded and TRIGRAM_PATTERN.search(self.text) is not None
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether the index helps if few products match: the text is wanted, and is a pair of letters or digits."""
+        return not self.excluded and PAIR_PATTERN.fullmatch(self.text) is not None
 
     def condition(self, comparison: str = INDEXABLE) -> sql.Composable:
         """Return the SQL condition, with one of the comparisons above."""
@@ -103,3 +117,12 @@ def indexed_condition(matches: Sequence[TextMatch]) -> sql.Composable:
     indexed = [match for match in matches if match.is_indexable][:MAX_INDEXED_MATCHES]
     others = [match.scan_condition() for match in matches if match not in indexed]
     return sql.SQL(" AND ").join([*(match.indexed_condition() for match in indexed), *others])
+
+
+def pairs_condition(matches: Sequence[TextMatch]) -> sql.Composable:
+    """Return a condition that uses the index, and that all matches meet except for those in mixed texts.
+
+    One of the demands must be a pair.
+    """
+    pairs = [match.text for match in matches if match.is_pair][:MAX_INDEXED_MATCHES]
+    return sql.SQL("(" + " AND ".join(PAIR_SQL.format(pair=pair) for pair in pairs) + ")")

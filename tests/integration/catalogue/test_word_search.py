@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -19,6 +19,7 @@ from psycopg2.extensions import cursor as Cursor
 from catalogue import index_generations, search, search_indexes
 from catalogue.filters import Filter
 from catalogue.search_indexes import TEXT_INDEX
+from catalogue.search_thresholds import Thresholds
 from catalogue.sorting import SORT_KEYS, Sorting
 from catalogue.text_matches import TEXT_COLUMNS
 from database.skus import clean_sku
@@ -200,3 +201,80 @@ def test_unusual_characters_are_found_in_one_column_only(database_url: str, text
                 found.append([one.id for one in page.products])
     assert found[:4] == found[4:]
     assert [number for number, (sku, name) in enumerate(values, 1) if text.lower() in name.lower()] == found[2]
+
+
+SMALL = Thresholds(small_catalogue_rows=0)
+NEIGHBOURS = ["", "a", "Q", "7", "-", "\n", "é", "茶", "–", "\u0301"]
+
+
+@pytest.mark.parametrize("lagging", [False, True])
+def test_a_pair_of_letters_is_found_whatever_stands_beside_it(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, lagging: bool
+) -> None:
+    monkeypatch.setattr(index_generations, "SMALL_CATALOGUE_ROWS", 0)
+    words = [before + "qZ" + after for before, after in product(NEIGHBOURS, repeat=2)]
+    # The Kelvin sign is a K in lower case.
+    words += ["\u212az", "a\u212azé", "\u0130z", "qé", "zq", "q-z"]
+    texts = [
+        *((word, "", "") for word in words),
+        *(("", word, "") for word in words),
+        *(("", "", word) for word in words),
+    ]
+    values = [(f"{n:03}–{sku}" if n % 2 else f"{sku}–{n:03}", *others) for n, (sku, *others) in enumerate(texts)]
+    pairs = product(("q", *TEXT_COLUMNS), ("qz", "KZ", "IZ", "zq"))
+    filters = [Filter(**dict[str, Any]([wanted])) for wanted in pairs]
+    filters += [Filter(q="qz 00"), Filter(q="zx qz"), Filter(q='qz -"\n"', active=True)]
+
+    def insert(rows: list[tuple[str, ...]]) -> None:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        execute(
+            database_url,
+            "INSERT INTO products (sku, name, description) SELECT * FROM unnest(%s::text[], %s::text[], %s::text[])",
+            columns,
+        )
+
+    def find(product_filter: Filter, thresholds: Thresholds = SMALL) -> list[int]:
+        with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+            page = search.find_page(cursor, product_filter, Sorting(), per_page=500, thresholds=thresholds)
+            assert page.total == len(page.products)
+            return [one.id for one in page.products]
+
+    insert(values)
+    expected = [find(product_filter) for product_filter in filters]
+    assert len(expected[0]) == 3 * len(NEIGHBOURS) ** 2
+    if lagging:
+        execute(database_url, "TRUNCATE products RESTART IDENTITY")
+        for start in (0, 100, 200):
+            insert(values[start : start + 100])
+            assert search_indexes.build_indexes(database_url)
+        insert(values[300:])
+    else:
+        assert search_indexes.build_indexes(database_url)
+    assert [find(product_filter) for product_filter in filters] == expected
+    many_mixed = replace(SMALL, max_mixed_rows=10)
+    assert [find(product_filter, many_mixed) for product_filter in filters] == expected
+    # Without the index of mixed texts, the search reads the table.
+    name = "SELECT relname FROM pg_class WHERE relname LIKE 'products\\_search\\_mixed%'"
+    execute(database_url, f"DROP INDEX {', '.join(one for (one,) in execute(database_url, name))}")
+    assert [find(product_filter) for product_filter in filters] == expected
+
+
+def test_a_rare_pair_of_letters_is_looked_for_in_indexes_alone(database_url: str) -> None:
+    execute(
+        database_url,
+        "INSERT INTO products (sku, name, description)"
+        " SELECT 'sku-' || n, 'lamp', CASE n WHEN 7 THEN 'aqza' WHEN 8 THEN 'éqzé' ELSE '' END"
+        " FROM generate_series(1, 20000) n",
+    )
+    assert search_indexes.build_indexes(database_url)
+    with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("LOAD 'auto_explain'")
+        cursor.execute("SET auto_explain.log_min_duration = 0; SET client_min_messages = log")
+        for max_mixed_rows, uses_indexes in ((1, True), (0, False)):
+            connection.notices.clear()
+            thresholds = replace(SMALL, max_mixed_rows=max_mixed_rows)
+            page = search.find_page(cursor, Filter(q="qz"), Sorting(), thresholds=thresholds)
+            assert [one.id for one in page.products] == [7, 8]
+            plan = "".join(connection.notices).partition("TABLESAMPLE")[2]
+            assert ("using products_search_mixed" in plan) == ("Scan on products_search_joined" in plan) == uses_indexes
+            assert ("Seq Scan on products" in plan) != uses_indexes
