@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from support.axe import check_accessible
 from support.browser import (
@@ -17,6 +17,7 @@ from support.browser import (
     expect_status,
     expect_step,
     wait_for_value,
+    wait_until,
 )
 
 LAMPS = "sku,name\n" + "".join(f"LAMP-{n:03},Lamp {n}\n" for n in range(1, 21))
@@ -66,7 +67,16 @@ def test_an_undo_leaves_products_that_were_edited_since_unchanged(page: Page, si
     edited = site.product("LAMP-002")
     assert edited is not None
     site.call("PUT", f"/api/products/{edited['id']}", {"name": "Edited"})
+    held: list[Route] = []
+    page.route("**/undo?dry_run=true", lambda route: held.append(route))
     page.get_by_test_id("undo-import").click()
+    expect(page.get_by_test_id("confirm-dialog")).to_contain_text("Counting")
+    wait_until(page, lambda: held)
+    before = page.get_by_test_id("confirm-cancel").bounding_box()
+    held[0].continue_()
+    expect(page.get_by_test_id("confirm-dialog")).to_contain_text("18 products are removed")
+    assert page.get_by_test_id("confirm-cancel").bounding_box() == before
+    page.unroute("**/undo?dry_run=true")
     dialog = page.get_by_test_id("confirm-dialog")
     expect(page.get_by_test_id("undo-import")).to_contain_text("Undo this import (until ")
     expect(dialog).to_contain_text(

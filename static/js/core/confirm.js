@@ -55,7 +55,11 @@ export function askToConfirm({ title, text, waiting = t('common.loading'), ok, w
       button.setAttribute('aria-disabled', String(!isReady()));
       setText(button, busy ? t('common.working') : typeof ok === 'string' ? ok : ok());
     };
-    const explanation = h('p', { role: 'status', text: typeof text === 'string' ? text : waiting });
+    const explanation = h('p', {
+      class: isWaiting ? 'confirm-awaited' : '',
+      role: 'status',
+      text: typeof text === 'string' ? text : waiting,
+    });
     const form = h(
       'form',
       { class: 'confirm', id: 'confirm-form', on: { submit } },
