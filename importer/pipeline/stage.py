@@ -47,7 +47,7 @@ TOO_MANY_ROWS = FailureKind(
 MANY_REJECTS_PERCENT = 10
 # Rejects are collected up to this size, because each change from one table to the other starts another COPY.
 REJECTS_BUFFER_BYTES = 1 << 22
-# The same limit for the entries of the line map, in entries of at most a few kilobytes.
+# Entries of the line map are collected up to this number for the same reason. Each has a few kilobytes at most.
 MAX_LINE_ENTRIES = 1 << 10
 
 # `number` is the position of the row in the file: the last row with a key counts. `key` has the collation of the unique
