@@ -49,6 +49,7 @@ from database.statement_timeout import limit_statements
 from importer.pipeline.runner import ImportRunner
 from importer.storage.locations import prepare_storage
 from importer.storage.running import RunningUploads
+from importer.storage.storage import Storage
 from models import ImportJob, db
 from monitoring import logs, sentry
 from monitoring.metrics import POOL_LIMIT
@@ -128,28 +129,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.config.update(
         SETTINGS=settings,
         SECRET_KEY=secret_key,
-        SQLALCHEMY_DATABASE_URI=ENGINE_URL,
-        SQLALCHEMY_ENGINE_OPTIONS={
-            # Messages of errors reach the log. Some values of statements are secrets, so messages have none of them.
-            "hide_parameters": True,
-            "pool_size": POOL_SIZE,
-            "max_overflow": POOL_OVERFLOW,
-            "pool_timeout": POOL_TIMEOUT_SECONDS,
-            "creator": lambda: connect(url, Component.WEB),
-        },
-        # A separate pool, so that GET /api/health still answers while other requests use every other connection.
-        SQLALCHEMY_BINDS={
-            HEALTH_DATABASE: {
-                "hide_parameters": True,
-                "url": ENGINE_URL,
-                "pool_size": 1,
-                # One for a scrape of the metrics, and one for a probe beside GET /api/health.
-                "max_overflow": 2,
-                "pool_timeout": HEALTH_SECONDS,
-                "pool_pre_ping": True,
-                "creator": lambda: connect(url, Component.WEB, timeout_seconds=HEALTH_SECONDS),
-            }
-        },
+        **_database_config(url),
         MAX_CONTENT_LENGTH=MAX_JSON_BYTES,
         MAX_FORM_PARTS=MAX_FORM_PARTS,
         DEBUG=settings.flask_debug,
@@ -180,6 +160,45 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.cli.add_command(commands.users_group)
     app.cli.add_command(commands.keys_group)
     app.cli.add_command(db_group)
+    _add_services(app, settings, url, storage)
+
+    # The commands of Flask create the application, too.
+    if not os.environ.get("FLASK_RUN_FROM_CLI"):
+        setup_link.offer(app)
+
+    return app
+
+
+def _database_config(url: str) -> dict[str, Any]:
+    """Return the configuration of the pools of database connections."""
+    return {
+        "SQLALCHEMY_DATABASE_URI": ENGINE_URL,
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            # Messages of errors reach the log. Some values of statements are secrets, so messages have none of them.
+            "hide_parameters": True,
+            "pool_size": POOL_SIZE,
+            "max_overflow": POOL_OVERFLOW,
+            "pool_timeout": POOL_TIMEOUT_SECONDS,
+            "creator": lambda: connect(url, Component.WEB),
+        },
+        # A separate pool, so that GET /api/health still answers while other requests use every other connection.
+        "SQLALCHEMY_BINDS": {
+            HEALTH_DATABASE: {
+                "hide_parameters": True,
+                "url": ENGINE_URL,
+                "pool_size": 1,
+                # One for a scrape of the metrics, and one for a probe beside GET /api/health.
+                "max_overflow": 2,
+                "pool_timeout": HEALTH_SECONDS,
+                "pool_pre_ping": True,
+                "creator": lambda: connect(url, Component.WEB, timeout_seconds=HEALTH_SECONDS),
+            }
+        },
+    }
+
+
+def _add_services(app: Flask, settings: config.Settings, url: str, storage: Storage) -> None:
+    """Add what requests share: the storage, the uploads, the standby, bulk changes and streams."""
     app.extensions["storage"] = storage
     app.extensions["running_uploads"] = RunningUploads()
     if settings.database_read_url:
@@ -192,12 +211,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         max_streams=settings.max_streams,
         listen=not settings.transaction_pooler,
     )
-
-    # The commands of Flask create the application, too.
-    if not os.environ.get("FLASK_RUN_FROM_CLI"):
-        setup_link.offer(app)
-
-    return app
 
 
 def _is_migration_command() -> bool:

@@ -57,7 +57,7 @@ MAX_SHUTDOWN_SECONDS = SOFT_SHUTDOWN_SECONDS + REAPER_STOP_SECONDS + DISPATCHER_
 SECONDS_PER_HOUR = 3600
 
 settings = config.load()
-retention = Retention(settings.preview_hours, settings.retry_hours, settings.undo_days)
+retention = Retention.from_settings(settings)
 history = HistoryRetention(settings.history_days, settings.reject_days, settings.sample_days)
 Companion = Reaper | StoredFileReaper | SearchIndexBuilder | DispatcherProcess
 # The threads that this worker has started.

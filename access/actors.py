@@ -41,8 +41,6 @@ class Actor:
 
 LOCAL = Actor("local", LOCAL_NAME, ALL_SCOPES, role=Role.ADMIN)
 ANONYMOUS = Actor("anonymous", "")
-# The product itself, for example when retention deletes something.
-SYSTEM = Actor("system", "system", ALL_SCOPES)
 
 
 def person(user_id: int, name: str, role: str, *, session_id: int | None = None) -> Actor:

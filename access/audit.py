@@ -14,7 +14,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
-from access.actors import SYSTEM, Actor
+from access.actors import Actor
 from database.advisory_locks import AUDIT_CLASS, try_lock_pair
 
 INSERT_SQL = """
@@ -23,7 +23,7 @@ INSERT INTO audit_entries (actor_type, actor_id, actor_name, action, target_type
 VALUES (%(actor_type)s, %(actor_id)s, %(actor_name)s, %(action)s, %(target_type)s, %(target_id)s, %(target_name)s,
     %(outcome)s, %(address)s, %(request_id)s, %(changes)s)
 """
-# An entry stands for the same action of the same actor on the same object for so long.
+# For this long, one entry stands for the same action of the same actor on the same object.
 REPEAT_INTERVAL = "interval '1 minute'"
 HAS_RECENT_ENTRY_SQL = f"""
 SELECT EXISTS (
@@ -45,9 +45,6 @@ class Origin:
     actor: Actor
     address: str | None = None
     request_id: str | None = None
-
-
-SYSTEM_ORIGIN = Origin(SYSTEM)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from psycopg2.extensions import cursor as Cursor
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from access.tokens import create_token, hash_token
@@ -33,30 +35,23 @@ def create_link(session: Session, purpose: str, user_id: int | None = None) -> s
 
 def find_link(session: Session, token: str, *purposes: str) -> UserLink | None:
     """Return the link with this token, or None if it does not exist, was used or has expired."""
-    return session.scalar(
-        select(UserLink).where(
-            UserLink.token_hash == hash_token(token),
-            UserLink.purpose.in_(purposes),
-            UserLink.used_at.is_(None),
-            UserLink.expires_at > func.clock_timestamp(),
-        )
-    )
+    return session.scalar(select(UserLink).where(*_is_usable(token, purposes)))
 
 
 def use_link(session: Session, token: str, *purposes: str) -> UserLink | None:
     """Use a link up and return it, or None if it cannot be used. Of two uses at the same time, one gets it."""
-    link = session.scalar(
-        update(UserLink)
-        .where(
-            UserLink.token_hash == hash_token(token),
-            UserLink.purpose.in_(purposes),
-            UserLink.used_at.is_(None),
-            UserLink.expires_at > func.clock_timestamp(),
-        )
-        .values(used_at=func.clock_timestamp())
-        .returning(UserLink)
+    use = update(UserLink).where(*_is_usable(token, purposes)).values(used_at=func.clock_timestamp())
+    return session.scalar(use.returning(UserLink))
+
+
+def _is_usable(token: str, purposes: Sequence[str]) -> Sequence[ColumnElement[bool]]:
+    """Return the conditions for the link with a token: it has one of the purposes, is unused and has not expired."""
+    return (
+        UserLink.token_hash == hash_token(token),
+        UserLink.purpose.in_(purposes),
+        UserLink.used_at.is_(None),
+        UserLink.expires_at > func.clock_timestamp(),
     )
-    return link
 
 
 def revoke_links(session: Session, user_id: int) -> None:

@@ -18,7 +18,7 @@ from database import clock
 
 log = logging.getLogger(__name__)
 
-# The timeout of each step, and of all of them: the person who invites somebody waits for so long.
+# The timeout of each step, and of all of them: the person who invites somebody waits that long.
 STEP_SECONDS = 5
 TOTAL_SECONDS = 15
 # The ports for messages of clients (RFC 6409, RFC 8314).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-# The owner of an IPv6 address mostly has its whole network.
+# The owner of an IPv6 address usually has its whole network.
 IPV6_PREFIX_BITS = 64
 # Some proxies name the port of the client, too, which is another one for each connection.
 WITH_PORT_RE = re.compile(r"\[(?P<ipv6>[^\]]+)\](?::\d+)?|(?P<ipv4>[\d.]+):\d+")

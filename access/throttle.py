@@ -16,12 +16,12 @@ from sqlalchemy.orm import Session
 
 from access.networks import network_of
 
-# So many failures cause no wait. After each further one the next attempt must wait, twice as long each time.
+# This many failures cause no wait. After each further one the next attempt must wait, twice as long each time.
 FREE_FAILURES_OF_ACCOUNT = 5
 FREE_FAILURES_OF_ADDRESS = 50
 FIRST_WAIT_SECONDS = 1
 MAX_WAIT_SECONDS = 300
-# Failures count for so long after the last one.
+# How long failures count after the last one.
 MEMORY = "interval '1 day'"
 MAX_DOUBLINGS = 20
 

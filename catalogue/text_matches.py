@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from psycopg2 import sql
 
+from database.patterns import containing
 from database.skus import clean_part
 
 TRIGRAM_PATTERN = re.compile(r"[^\W_]{3}")
@@ -108,8 +109,7 @@ def contains(column: str, text: str, comparison: str = INDEXABLE) -> sql.Composa
 
 def _pattern(text: str) -> sql.Composable:
     """Return the pattern of the texts that contain a text."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return sql.Literal(f"%{escaped}%")
+    return sql.Literal(containing(text))
 
 
 def indexed_condition(matches: Sequence[TextMatch]) -> sql.Composable:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from database.patterns import containing
 from webhooks.expander import EVENT_TYPE_BY_CUT
 
 # How much one search in bodies reads at most. Deliveries with the same `created_at` are all read or all left out.
@@ -107,8 +108,7 @@ class DeliveryFilter:
         if self.event:
             conditions.append(_event_condition(self.event))
         if self.text:
-            escaped = self.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-            conditions.append(_compare("coalesce(d.body, e.body) ILIKE {}", f"%{escaped}%"))
+            conditions.append(_compare("coalesce(d.body, e.body) ILIKE {}", containing(self.text)))
         return sql.SQL(" AND ").join(conditions)
 
 

@@ -29,7 +29,6 @@ from webhooks.sender import Response
 
 DELIVERIES_CHANNEL = "webhook_deliveries"
 SETTINGS_CHANNEL = "webhook_settings"
-ATTEMPTS_CHANNEL = "webhook_attempts"
 
 IS_DUE_SQL = "d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= clock_timestamp()"
 FIND_HOLDERS_SQL = f"SELECT DISTINCT lease_holder FROM webhooks WHERE {LEASE_IS_VALID_SQL} AND lease_token <> %s"

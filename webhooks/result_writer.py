@@ -126,11 +126,12 @@ class ResultWriter:
             locked_ids = write_attempts(cursor, versions)
         saved = {id(attempt) for attempt in attempts}
         locked = [attempt for attempt in attempts if attempt.delivery.id in locked_ids]
-        _count([attempt for attempt in attempts if attempt.delivery.id not in locked_ids])
+        written = [attempt for attempt in attempts if attempt.delivery.id not in locked_ids]
+        _count(written)
         self._unwritten = [attempt for attempt in self._unwritten if id(attempt) not in saved] + locked
         if locked:
             self._pause_seconds = LOCKED_SECONDS
-        self._written += [attempt for attempt in attempts if attempt.delivery.id not in locked_ids]
+        self._written += written
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -28,7 +28,7 @@ from database import clock
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 CACHE_SECONDS = 3600
-# The clocks of the provider and of the database may differ by so much.
+# The clocks of the provider and of the database may differ by this much.
 LEEWAY_SECONDS = 60
 # Signatures that only the provider can make. HS256 would turn the client's secret into a key, `none` needs no key.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")

@@ -42,9 +42,9 @@ class Email(Text):
             raise ValidationError(FieldProblem("not_email", message)) from None
 
 
-def password_field(description: str, *, required: bool = True) -> Text:
+def password_field(description: str) -> Text:
     """Return the field of a password; access/passwords.py decides which new passwords are allowed."""
-    return Text(description, EXAMPLE_PASSWORD, 1000, required=required)
+    return Text(description, EXAMPLE_PASSWORD, 1000, required=True)
 
 
 class CredentialsSchema(RequestSchema):

@@ -11,7 +11,6 @@ from flask import Response, current_app, jsonify
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-import config
 from access.roles import Scope
 from api.authentication import current_origin, require
 from api.errors import ApiError, ErrorType
@@ -89,8 +88,7 @@ def cancel_import(task_id: str) -> tuple[Response, int]:
 
     You can cancel an import at any time before it ends. Products that it has already written stay; you can undo them.
     """
-    settings: config.Settings = current_app.config["SETTINGS"]
-    retention = Retention(settings.preview_hours, settings.retry_hours, settings.undo_days)
+    retention = Retention.from_settings(current_app.config["SETTINGS"])
     key, origin = str(find_job(task_id).task_id), current_origin()
     with _own_connection() as connection, _convert_refusals():
         actions.cancel(connection, key, retention, origin)

@@ -33,7 +33,7 @@ TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 COMPRESSION_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 ARCHIVE_SUFFIX = ".zip"
-# The names of files that can be imported. What a file is, its content decides.
+# The names of files that can be imported. The content of a file decides what it is.
 ACCEPTED_SUFFIXES = (
     *TEXT_SUFFIXES,
     *WORKBOOK_SUFFIXES,

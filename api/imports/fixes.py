@@ -30,7 +30,7 @@ blueprint = Blueprint("fixes", __name__, url_prefix="/api/imports", tag="Imports
 
 COLUMN_MAX_CHARACTERS = 500
 VALUE_MAX_CHARACTERS = 10_000
-# An entry of the audit log has the number of fixes, and so many of them.
+# An entry of the audit log has the number of fixes, and at most this many of them.
 MAX_RECORDED_FIXES = 20
 
 COLUMN = "The name of a column, as `file.columns` of the import has it."

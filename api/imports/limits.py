@@ -28,7 +28,7 @@ UPLOAD_TOO_LONG = ErrorType(
 )
 # About when some of them may have ended.
 RETRY_AFTER_SECONDS = 30
-# Nobody waits so long, but a client that repeats the call by itself does no harm.
+# A person hardly waits this long, but a client that repeats the call by itself does no harm.
 UPLOADS_RETRY_AFTER_SECONDS = 300
 ACTIVE_STATUSES = ("pending", "processing")
 

@@ -36,7 +36,7 @@ class RememberedCounts:
             return self._counts.get(key)
 
     def put(self, key: Hashable, count: int) -> None:
-        """Remember a count, and forget the one that was not asked for the longest if there are too many."""
+        """Remember a count; if there are too many, forget the least recently used one."""
         with self._lock:
             self._counts[key] = count
             if len(self._counts) > MAX_REMEMBERED:

@@ -117,7 +117,7 @@ def _describe(upload: ResumableUpload, status: int) -> Response:
 @blueprint.document(operationId="getUploadAbilities")
 @blueprint.returns(204, None, "The headers say what the server supports.", headers=VERSION_HEADER)
 def get_abilities() -> Response:
-    """Ask what the server supports of the protocol tus
+    """Ask which parts of the tus protocol the server supports
 
     Uploads can be resumed with any client of [tus 1.0](https://tus.io): it creates an upload, sends the file in one or
     more requests, and asks after an interruption how much has arrived.
@@ -199,7 +199,7 @@ def create_upload() -> Response:
 @blueprint.document(operationId="getAbilitiesOfUpload")
 @blueprint.returns(204, None, "The headers say what the server supports.", headers=VERSION_HEADER)
 def get_abilities_of_upload(upload_id: str) -> Response:
-    """Ask what the server supports of the protocol tus, at the address of an upload"""
+    """Ask which parts of the tus protocol the server supports, at the address of an upload"""
     response = get_abilities()
     response.headers["Allow"] = "OPTIONS, HEAD, PATCH, DELETE"
     return response
@@ -218,8 +218,8 @@ def get_abilities_of_upload(upload_id: str) -> Response:
 def get_upload(upload_id: str) -> Response:
     """Ask how much of an upload has arrived
 
-    A request that still sends to this upload is ended, so that the offset stays what it is. A finished upload also has
-    the `Location` of its import, for a client that has lost the last response.
+    The server ends a request that still sends to this upload, so that the offset stays as it is. A finished upload also
+    has the `Location` of its import, for a client that has lost the last response.
     """
     tus.check_version()
     key = parse_id(upload_id)
@@ -261,9 +261,9 @@ def get_upload(upload_id: str) -> Response:
 def append_to_upload(upload_id: str) -> Response:
     """Send the next bytes of an upload
 
-    What has arrived is stored, also of a request that breaks off. Any number of bytes is fine: the rest of the file in
-    one request is the fastest. The last response has the `Location` of the import. A client that cannot send PATCH may
-    send POST with `X-HTTP-Method-Override: PATCH`, and DELETE in the same way.
+    The server stores what has arrived, even if the request breaks off. Any number of bytes is fine: the rest of the
+    file in one request is the fastest. The last response has the `Location` of the import. A client that cannot send
+    PATCH may send POST with `X-HTTP-Method-Override: PATCH`, and DELETE in the same way.
     """
     try:
         upload = _append(upload_id)

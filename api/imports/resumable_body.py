@@ -27,7 +27,7 @@ from models import db
 
 log = logging.getLogger(__name__)
 
-# What the server has received of a block is lost if its client stalls. It receives as much at a time.
+# If a client stalls, what has arrived of a block is lost. The server receives as many bytes at a time.
 BLOCK_BYTES = 131_072
 # A killed process loses at most what came after the last checkpoint.
 CHECKPOINT_BYTES = 64 << 20
@@ -108,7 +108,7 @@ class Receiver:
         except FileNotFoundError:
             if self._storage.exists(self.upload.stored_name):
                 # A process was killed after it had stored the file, and before it had inserted the import.
-                return self._insert(self._read_back())
+                return self._insert(read_back(self._storage, self.upload.stored_name))
             return self._give_up()
         broken: BrokenOff | None = None
         try:
@@ -216,12 +216,6 @@ class Receiver:
         db.session.commit()
         announce_job(upload.id)
         return upload._replace(offset=upload.length, is_finished=True)
-
-    def _read_back(self) -> StoredUpload:
-        name = self.upload.stored_name
-        hasher = read_back(self._storage, name)
-        with contextlib.closing(hasher):
-            return StoredUpload(name, hasher.size, hasher.hexdigest())
 
     def _give_up(self) -> ResumableUpload:
         """Forget an upload whose stored bytes are gone, so that its client begins again."""

@@ -129,7 +129,7 @@ def _insert_job(task_id: str, filename: str, stored: StoredUpload, options: dict
 
 
 def _read_file() -> FileStorage:
-    """Return the uploaded file. Reading the form writes it to the upload folder.
+    """Return the uploaded file. Reading the form stores the file.
 
     Raises `ApiError` if there is not exactly one file, or if it is too large or cannot be stored.
     """

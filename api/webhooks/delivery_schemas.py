@@ -17,7 +17,6 @@ from webhooks.delivery_filter import EVENT_ID_RE, DeliveryFilter, parse_id
 from webhooks.events import EVENT_TYPES
 
 MAX_RESENT_IDS = 10_000
-ID_MAX_CHARACTERS = 100
 TEXT_MAX_CHARACTERS = 500
 EXAMPLE_EVENT_ID = "evt_2f6a51f0f6a34c529d6b5b0c6d1e7f0a"
 SUBJECT_TYPES = ("product", "import", "products")

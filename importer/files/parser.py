@@ -201,7 +201,7 @@ class Parser:
             mixed = read_mixed_rows(
                 text, layout, dialect, at_end=at_end, requires_crlf=requires_crlf, first_line=self._buffer.line
             )
-        # After a block with slow rows, the next one mostly has some, too. Looking for clean blocks would be in vain.
+        # After a block with slow rows, the next one usually has some, too. Looking for clean blocks would be in vain.
         was_mixed, self._was_mixed = self._was_mixed, mixed is not None and bool(mixed.clean.starts)
         if mixed is None and was_mixed:
             return self._read_clean_rows(text, layout, at_end=at_end, requires_crlf=requires_crlf)

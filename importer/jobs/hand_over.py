@@ -6,7 +6,7 @@ import mmap
 
 
 class HandOver:
-    """Whether runs shall leave their jobs to other workers.
+    """Whether runs must leave their jobs to other workers.
 
     The flag is in memory that this process shares with the processes that it forks later. The pool of a worker forks
     the processes that run its jobs, so its main process can tell them without a signal.
@@ -21,5 +21,5 @@ class HandOver:
 
     @property
     def is_requested(self) -> bool:
-        """Whether runs shall stop."""
+        """Whether runs must stop."""
         return bool(self._flag[0])

@@ -220,11 +220,12 @@ def update(
     estimate: Estimate | None = None,
     condition: str = "true",
 ) -> None:
-    """Change the row of a job in the caller's transaction; raises `LeaseLost`, also if the row misses the `condition`.
+    """Change the row of a job in the caller's transaction.
 
-    `assignments` is the SQL of the SET clause and `values` has its parameters. With a `phase_of_sample`, such as
-    "reading", the statement also records how many rows that phase has processed: `rows_of_sample`, or else what the
-    columns of the job say. Without an `estimate`, the time left is unknown from now on.
+    Raises `LeaseLost` if the lease is lost, or if the row does not meet the `condition`. `assignments` is the SQL of
+    the SET clause and `values` has its parameters. With a `phase_of_sample`, such as "reading", the statement also
+    records how many rows that phase has processed: `rows_of_sample`, or else what the columns of the job say. Without
+    an `estimate`, the time left is unknown from now on.
     """
     estimate = estimate or Estimate()
     statement = UPDATE_AND_SAMPLE_JOB_SQL if phase_of_sample else UPDATE_JOB_SQL

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import config
+
 # Assignments for an UPDATE of `import_jobs j` that set its deadlines. Their parameters are `Retention.parameters`.
 SET_CONFIRM_DEADLINE_SQL = "confirm_until = clock_timestamp() + make_interval(hours => %(preview_hours)s)"
 # Only an import or a bulk change that wrote to the change log can be undone, and nothing with UNDO_DAYS=0.
@@ -28,6 +30,11 @@ class Retention:
     preview_hours: int
     retry_hours: int
     undo_days: int
+
+    @classmethod
+    def from_settings(cls, settings: config.Settings) -> Retention:
+        """Return what the settings say."""
+        return cls(settings.preview_hours, settings.retry_hours, settings.undo_days)
 
     @property
     def parameters(self) -> dict[str, int]:

@@ -12,6 +12,7 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from database.patterns import containing
 from importer.pipeline.missing_sql import HORIZON_SQL, render_existed
 from importer.pipeline.row_lists import (
     MAX_SHOWN_CHARACTERS,
@@ -19,7 +20,6 @@ from importer.pipeline.row_lists import (
     CheckEnded,
     CheckLost,
     RowFilter,
-    escape_pattern,
 )
 from importer.pipeline.slice_sql import SLICE_PLANNER_SETTINGS_SQL
 
@@ -132,7 +132,7 @@ class MissingList:
             raise CheckLost
 
     def _require_awaiting(self, cursor: Cursor) -> None:
-        """Raise `CheckEnded` if the removal may have begun, so that products that it removed may lack in the list."""
+        """Raise `CheckEnded` if the removal may have begun, so that the list may lack products that it removed."""
         cursor.execute(IS_AWAITING_SQL, (self.job_id,))
         if cursor.fetchone() != (True,):
             raise CheckEnded
@@ -155,7 +155,7 @@ class MissingList:
         )
 
     def _render_matches(self) -> sql.Composed:
-        pattern = sql.Literal(f"%{escape_pattern(self.filter.text)}%")
+        pattern = sql.Literal(containing(self.filter.text))
         texts = ("sku", "name", "description")
         conditions = (sql.SQL("p.{} ILIKE {}").format(sql.Identifier(name), pattern) for name in texts)
         return sql.SQL(" AND ({})").format(sql.SQL(" OR ").join(conditions))

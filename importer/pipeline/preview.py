@@ -48,29 +48,7 @@ def create_preview(run: Run, *, slice_rows: int, max_duplicates: int, retention:
     At most `max_duplicates` duplicates are stored.
     """
     job = run.job
-    run.forecast.begin("comparing")
-    slices = plan_slices(run.connection, job, slice_rows)
-    run.forecast.report("comparing", 0)
-    total = OutcomeCounts()
-    compared = 0
-    for number, part in enumerate(slices, 1):
-        run.heartbeat.check()
-        with run.step(StepKind.COMPARE_SLICE) as cursor:
-            if number == 1:
-                lease.hold(cursor, job)
-                prepare_outcomes(cursor, job.staging_table or "")
-            cursor.execute(SLICE_PLANNER_SETTINGS_SQL)
-            record_outcomes(cursor, part, number, total)
-            progress = READ_FOR_PREVIEW_PERCENT + (READ_PERCENT - READ_FOR_PREVIEW_PERCENT) * number // len(slices)
-            compared = job.total_records * number // len(slices)
-            repository.update(
-                cursor,
-                job,
-                REPORT_COMPARING_SQL,
-                {"progress": progress, "compared": compared},
-                phase_of_sample="comparing",
-                estimate=run.forecast.report("comparing", compared),
-            )
+    total, compared = _compare_slices(run, slice_rows)
     duplicates = job.total_records - job.rejected_count - total.keys
     preview: dict[str, Any] = {
         "create": total.created,
@@ -115,6 +93,38 @@ def create_preview(run: Run, *, slice_rows: int, max_duplicates: int, retention:
             missing_action=preview["missing_action"],
         )
         repository.append_log(cursor, job.id, "compared", message)
+
+
+def _compare_slices(run: Run, slice_rows: int) -> tuple[OutcomeCounts, int]:
+    """Compare the staged rows slice by slice and record the outcomes; return their counts, and how many rows they are.
+
+    Raises `LeaseLost`.
+    """
+    job = run.job
+    run.forecast.begin("comparing")
+    slices = plan_slices(run.connection, job, slice_rows)
+    run.forecast.report("comparing", 0)
+    total = OutcomeCounts()
+    compared = 0
+    for number, part in enumerate(slices, 1):
+        run.heartbeat.check()
+        with run.step(StepKind.COMPARE_SLICE) as cursor:
+            if number == 1:
+                lease.hold(cursor, job)
+                prepare_outcomes(cursor, job.staging_table or "")
+            cursor.execute(SLICE_PLANNER_SETTINGS_SQL)
+            record_outcomes(cursor, part, number, total)
+            progress = READ_FOR_PREVIEW_PERCENT + (READ_PERCENT - READ_FOR_PREVIEW_PERCENT) * number // len(slices)
+            compared = job.total_records * number // len(slices)
+            repository.update(
+                cursor,
+                job,
+                REPORT_COMPARING_SQL,
+                {"progress": progress, "compared": compared},
+                phase_of_sample="comparing",
+                estimate=run.forecast.report("comparing", compared),
+            )
+    return total, compared
 
 
 def _list_examples(cursor: Cursor, job: Job, row_filter: RowFilter, count: int) -> list[CheckedRow]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from database.patterns import containing
 from importer.pipeline.line_map import render_line
 from importer.pipeline.outcomes import CHANGED_BITS, CLEARED_BITS, has_outcomes, outcomes_table
 
@@ -183,7 +184,7 @@ class RowList:
         found_rows = join = sql.Composed([])
         if self._filter.text:
             texts = [name for name in ("sku", *self._columns) if name != "active"]
-            pattern = sql.Literal(f"%{escape_pattern(self._filter.text)}%")
+            pattern = sql.Literal(containing(self._filter.text))
             matches = sql.SQL(" OR ").join(
                 sql.SQL("s.{} ILIKE {}").format(sql.Identifier(name), pattern) for name in texts
             )
@@ -234,8 +235,3 @@ class RowList:
         after = dict(zip(self._columns, values[1::2], strict=True))
         fields = [name for name, bit in CHANGED_BITS.items() if (changes or 0) & bit]
         return CheckedRow(line, sku, fields, before if exists else None, after)
-
-
-def escape_pattern(text: str) -> str:
-    """Return a text for use in LIKE, where `%` and `_` are plain characters."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

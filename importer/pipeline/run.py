@@ -98,7 +98,7 @@ class Run:
     forecast: Forecast = field(default_factory=lambda: Forecast([], {}))
 
     def check(self) -> None:
-        """Raise `LeaseLost` if the lease is lost, and `Interrupted` if the job shall continue later or elsewhere."""
+        """Raise `LeaseLost` if the lease is lost, and `Interrupted` if the job must continue later or elsewhere."""
         self.heartbeat.check()
         self.time_limit.check()
 

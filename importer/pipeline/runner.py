@@ -129,7 +129,7 @@ class ImportRunner:
             max_attempts=settings.max_attempts,
             max_rejects=settings.max_rejects,
             writers=settings.import_writers or default_writers(),
-            retention=Retention(settings.preview_hours, settings.retry_hours, settings.undo_days),
+            retention=Retention.from_settings(settings),
             workbook_limits=WorkbookLimits(
                 settings.max_workbook_mb * BYTES_PER_MB, settings.workbook_memory_mb * BYTES_PER_MB
             ),

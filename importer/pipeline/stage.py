@@ -8,7 +8,7 @@ long, and this one never is, even if the file has no rows for a long stretch.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -47,7 +47,7 @@ TOO_MANY_ROWS = FailureKind(
 MANY_REJECTS_PERCENT = 10
 # Rejects are collected up to this size, because each change from one table to the other starts another COPY.
 REJECTS_BUFFER_BYTES = 1 << 22
-# The same limit for the entries of the line map, in entries of at most a few kilobytes.
+# Entries of the line map are collected up to this number for the same reason. Each has a few kilobytes at most.
 MAX_LINE_ENTRIES = 1 << 10
 
 # `number` is the position of the row in the file: the last row with a key counts. `key` has the collation of the unique
@@ -130,12 +130,51 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
     run.forecast.begin("reading")
     reading = run.heartbeat.reading = ReadingProgress(run.forecast)
 
+    with _open_file(run, stored_file, reading, limits) as file:
+        _propose_saved_mapping(run.connection, job, file)
+        run.heartbeat.file_description = description = file.describe()
+        if description["sheet"] is not None:
+            reading.phase = "reading_workbook"
+            run.forecast.expect("reading", shares={"reading_workbook": 1.0})
+        table_name = repository.staging_table_name(job)
+        payloads = _encode_chunks(run, file, stored_file, table_name, reading, limits)
+        first = next((payload for payload in payloads if payload[1]), None)
+        if first is None:
+            raise UnusableFile(NO_ROWS)
+        with run.step(StepKind.STAGE_FILE) as cursor:
+            _create_tables(cursor, job, table_name, file.validator.fields)
+            # A worker that lost its lease while it was suspended must not lock the rejects that its successor deletes.
+            if not lease.is_held(cursor, job):
+                raise LeaseLost
+            cancel_work(cursor, job.id)
+            cursor.execute("DELETE FROM import_rejects WHERE job_id = %s", (job.id,))
+            _copy(cursor, chain([first], payloads))
+            run.heartbeat.reading = None
+            run.forecast.begin("staging", total=reading.rows + reading.rejected)
+            _create_indexes(cursor, job, table_name)
+            _notice_many_rejects(file, reading)
+            notice_same_content(cursor, job, file.notices)
+            # A worker that has lost its lease must not lock the staging table of its successor.
+            lease.hold(cursor, job)
+            repository.drop_staging_table(cursor, job.id)
+            # The whole file is known now, so the description may say more.
+            run.heartbeat.file_description = file.describe()
+            _record_totals(cursor, run, file, table_name, reading, limits)
+    if job.staged_columns is None:
+        # Otherwise the staging table was lost, and the rejects of the first reading were counted.
+        count_rows(rejected=reading.rejected)
+
+
+def _open_file(run: Run, stored_file: StoredFile, reading: ReadingProgress, limits: ReadLimits) -> ProductFile:
+    """Open the file of a job with its options and its fixes; `reading` shows how much of it has been read."""
+    job = run.job
+
     def after_read(share: float) -> None:
         reading.share = share
         reading.changed.set()
         run.heartbeat.check()
 
-    file = open_product_file(
+    return open_product_file(
         stored_file,
         FileOptions(
             delimiter=job.delimiter,
@@ -152,77 +191,61 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
         after_read=after_read,
         workbook_limits=limits.workbook_limits,
     )
-    with file:
-        _propose_saved_mapping(run.connection, job, file)
-        run.heartbeat.file_description = description = file.describe()
-        if description["sheet"] is not None:
-            reading.phase = "reading_workbook"
-            run.forecast.expect("reading", shares={"reading_workbook": 1.0})
-        table_name = repository.staging_table_name(job)
-        table = sql.Identifier(table_name)
-        payloads = _encode_chunks(run, file, stored_file, table_name, reading, limits)
-        first = next((payload for payload in payloads if payload[1]), None)
-        if first is None:
-            raise UnusableFile(NO_ROWS)
-        with run.step(StepKind.STAGE_FILE) as cursor:
-            columns = sql.SQL(", ").join(
-                sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(COLUMN_TYPES.get(name, "text")))
-                for name in file.validator.fields
-            )
-            if job.missing != "keep":
-                columns += sql.SQL(REJECTED_SKU_COLUMN_SQL)
-            cursor.execute(sql.SQL(CREATE_STAGING_TABLE_SQL).format(table=table, columns=columns))
-            cursor.execute(sql.SQL(CREATE_LINES_TABLE_SQL).format(lines=lines_table(table_name)))
-            # A worker that lost its lease while it was suspended must not lock the rejects that its successor deletes.
-            if not lease.is_held(cursor, job):
-                raise LeaseLost
-            cancel_work(cursor, job.id)
-            cursor.execute("DELETE FROM import_rejects WHERE job_id = %s", (job.id,))
-            _copy(cursor, chain([first], payloads))
-            run.heartbeat.reading = None
-            run.forecast.begin("staging", total=reading.rows + reading.rejected)
-            cursor.execute(sql.SQL(CREATE_STAGING_INDEX_SQL).format(table=table))
-            if job.missing != "keep":
-                cursor.execute(sql.SQL(CREATE_REJECTED_SKU_INDEX_SQL).format(table=table))
-            cursor.execute(sql.SQL(ANALYZE_STAGING_TABLE_SQL).format(table=table))
-            _notice_many_rejects(file, reading)
-            notice_same_content(cursor, job, file.notices)
-            # A worker that has lost its lease must not lock the staging table of its successor.
-            lease.hold(cursor, job)
-            repository.drop_staging_table(cursor, job.id)
-            # The whole file is known now, so the description may say more.
-            run.heartbeat.file_description = file.describe()
-            totals = {
-                "phase": "comparing" if job.is_preview else "writing",
-                "table": table_name,
-                "columns": file.validator.fields,
-                "file": Json(run.heartbeat.file_description),
-                "notices": Json(file.notices.to_json()),
-                "rows": reading.rows,
-                "rejected": reading.rejected,
-                "progress": READ_FOR_PREVIEW_PERCENT if job.is_preview else READ_PERCENT,
-            }
-            repository.update(
-                cursor,
-                job,
-                RECORD_STAGING_SQL,
-                totals,
-                phase_of_sample=reading.phase,
-                estimate=run.forecast.begin_next(done=reading.rejected),
-            )
-            stored = min(reading.rejected, limits.max_rejects)
-            message = log_message(
-                "read",
-                rows=reading.rows + reading.rejected,
-                accepted=reading.rows,
-                rejected=reading.rejected,
-                stored=stored,
-                not_stored=reading.rejected - stored,
-            )
-            repository.append_log(cursor, job.id, "read", message)
-    if job.staged_columns is None:
-        # Otherwise the staging table was lost, and the rejects of the first reading were counted.
-        count_rows(rejected=reading.rejected)
+
+
+def _create_tables(cursor: Cursor, job: Job, table_name: str, fields: Sequence[str]) -> None:
+    """Create the staging table with a column for each field of the file, and the table of its lines."""
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(COLUMN_TYPES.get(name, "text"))) for name in fields
+    )
+    if job.missing != "keep":
+        columns += sql.SQL(REJECTED_SKU_COLUMN_SQL)
+    cursor.execute(sql.SQL(CREATE_STAGING_TABLE_SQL).format(table=sql.Identifier(table_name), columns=columns))
+    cursor.execute(sql.SQL(CREATE_LINES_TABLE_SQL).format(lines=lines_table(table_name)))
+
+
+def _create_indexes(cursor: Cursor, job: Job, table_name: str) -> None:
+    """Create the indexes of the staging table, and its statistics."""
+    table = sql.Identifier(table_name)
+    cursor.execute(sql.SQL(CREATE_STAGING_INDEX_SQL).format(table=table))
+    if job.missing != "keep":
+        cursor.execute(sql.SQL(CREATE_REJECTED_SKU_INDEX_SQL).format(table=table))
+    cursor.execute(sql.SQL(ANALYZE_STAGING_TABLE_SQL).format(table=table))
+
+
+def _record_totals(
+    cursor: Cursor, run: Run, file: ProductFile, table_name: str, reading: ReadingProgress, limits: ReadLimits
+) -> None:
+    """Write the staging table, the description of the file and the exact totals to the job, and an entry to its log."""
+    job = run.job
+    totals = {
+        "phase": "comparing" if job.is_preview else "writing",
+        "table": table_name,
+        "columns": file.validator.fields,
+        "file": Json(run.heartbeat.file_description),
+        "notices": Json(file.notices.to_json()),
+        "rows": reading.rows,
+        "rejected": reading.rejected,
+        "progress": READ_FOR_PREVIEW_PERCENT if job.is_preview else READ_PERCENT,
+    }
+    repository.update(
+        cursor,
+        job,
+        RECORD_STAGING_SQL,
+        totals,
+        phase_of_sample=reading.phase,
+        estimate=run.forecast.begin_next(done=reading.rejected),
+    )
+    stored = min(reading.rejected, limits.max_rejects)
+    message = log_message(
+        "read",
+        rows=reading.rows + reading.rejected,
+        accepted=reading.rows,
+        rejected=reading.rejected,
+        stored=stored,
+        not_stored=reading.rejected - stored,
+    )
+    repository.append_log(cursor, job.id, "read", message)
 
 
 def _copy(cursor: Cursor, payloads: Iterable[tuple[sql.Composable, bytes]]) -> None:

@@ -87,7 +87,7 @@ def write_with_retries(run: Run, kind: StepKind, checkpoint: str | None, write: 
     """Call `write` in the transaction of a step that holds the lease; repeat it if other clients interfere.
 
     `checkpoint` is the checkpoint of the job that `write` sets, or None. Raises `LeaseLost`, `Interrupted` before a
-    repetition when the run shall stop, and `ImportFailure` after `MAX_ATTEMPTS`.
+    repetition when the run must stop, and `ImportFailure` after `MAX_ATTEMPTS`.
     """
 
     def write_once() -> Result:

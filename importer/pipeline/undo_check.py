@@ -122,7 +122,7 @@ def check_undo(cursor: Cursor, task_id: str) -> None:
     else:
         details["later_import"] = {"task_id": later_task_id, "filename": later_filename}
         details |= {"later": later_kind, "later_name": later_filename}
-        share = "mostly" if 2 * changed_by_later > changed else "among others"
+        share = "mostly" if 2 * changed_by_later > changed else "partly"
         later_name = f"{NOUNS[later_kind]} {'of ' if later_kind == 'import' else ''}“{later_filename}”"
         cause = f", {share} by the later {later_name}"
         advice = f"Undo that {NOUNS[later_kind]} first, or force this undo to take back only the rest."

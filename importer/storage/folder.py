@@ -96,10 +96,9 @@ class FolderUpload:
         self._path = self._path.rename(self._storage.folder / self._name)
         sync_folder(self._storage.folder)
         if self.hasher is None:
-            self.hasher = read_back(self._storage, self._name)
-        stored = StoredUpload(self._name, self._stored, self.hasher.hexdigest())
-        self.hasher.close()
-        return stored
+            return read_back(self._storage, self._name)
+        with contextlib.closing(self.hasher):
+            return StoredUpload(self._name, self._stored, self.hasher.hexdigest())
 
     def abort(self) -> None:
         """Remove the file."""

@@ -131,10 +131,9 @@ class S3Upload:
         self._executor.shutdown()
         self._delete_tails()
         if self.hasher is None:
-            self.hasher = read_back(self._storage, self._name)
-        stored = StoredUpload(self._name, self._size, self.hasher.hexdigest())
-        self.hasher.close()
-        return stored
+            return read_back(self._storage, self._name)
+        with contextlib.closing(self.hasher):
+            return StoredUpload(self._name, self._size, self.hasher.hexdigest())
 
     def abort(self) -> None:
         """Remove what was stored."""

@@ -153,10 +153,9 @@ class Storage(Protocol):
         """
 
 
-def read_back(storage: Storage, name: str) -> Hasher:
-    """Return the checksum of a stored file."""
-    hasher = Hasher()
-    with contextlib.closing(storage.open(name)) as file:
+def read_back(storage: Storage, name: str) -> StoredUpload:
+    """Read a stored file, and return it with its size and checksum."""
+    with contextlib.closing(Hasher()) as hasher, contextlib.closing(storage.open(name)) as file:
         while data := file.read(HASHED_BLOCK_BYTES):
             hasher.add(data)
-    return hasher
+        return StoredUpload(name, hasher.size, hasher.hexdigest())

@@ -1151,7 +1151,7 @@ export interface paths {
         post: operations["createUpload"];
         delete?: never;
         /**
-         * Ask what the server supports of the protocol tus
+         * Ask which parts of the tus protocol the server supports
          * @description Uploads can be resumed with any client of [tus 1.0](https://tus.io): it creates an upload, sends the file in one or
          *     more requests, and asks after an interruption how much has arrived.
          */
@@ -1178,19 +1178,19 @@ export interface paths {
          * @description What was stored of it is deleted. The import of a finished upload stays: cancel the import itself.
          */
         delete: operations["deleteUpload"];
-        /** Ask what the server supports of the protocol tus, at the address of an upload */
+        /** Ask which parts of the tus protocol the server supports, at the address of an upload */
         options: operations["getAbilitiesOfUpload"];
         /**
          * Ask how much of an upload has arrived
-         * @description A request that still sends to this upload is ended, so that the offset stays what it is. A finished upload also has
-         *     the `Location` of its import, for a client that has lost the last response.
+         * @description The server ends a request that still sends to this upload, so that the offset stays as it is. A finished upload also
+         *     has the `Location` of its import, for a client that has lost the last response.
          */
         head: operations["getUpload"];
         /**
          * Send the next bytes of an upload
-         * @description What has arrived is stored, also of a request that breaks off. Any number of bytes is fine: the rest of the file in
-         *     one request is the fastest. The last response has the `Location` of the import. A client that cannot send PATCH may
-         *     send POST with `X-HTTP-Method-Override: PATCH`, and DELETE in the same way.
+         * @description The server stores what has arrived, even if the request breaks off. Any number of bytes is fine: the rest of the
+         *     file in one request is the fastest. The last response has the `Location` of the import. A client that cannot send
+         *     PATCH may send POST with `X-HTTP-Method-Override: PATCH`, and DELETE in the same way.
          */
         patch: operations["appendToUpload"];
         trace?: never;

@@ -14,7 +14,8 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from access.audit import SYSTEM_ORIGIN
+from access.actors import LOCAL
+from access.audit import Origin
 from database import advisory_locks
 from database.connect import Component, connected
 from importer.errors import LeaseLost
@@ -131,7 +132,7 @@ def test_deleting_a_job_that_another_client_deletes_at_the_same_time_succeeds(
         return delete_job(connection, job_id, on_start=on_start)
 
     monkeypatch.setattr(cleanup, "delete_job", delete_twice)
-    actions.delete(connection, job["task_id"], SYSTEM_ORIGIN)
+    actions.delete(connection, job["task_id"], Origin(LOCAL))
     assert execute(url, "SELECT FROM import_jobs") == []
     assert execute(url, "SELECT FROM audit_entries") == []
 
@@ -191,7 +192,7 @@ def test_a_slice_that_takes_long_keeps_other_workers_but_neither_the_heartbeat_n
         with open_transaction(database_url) as successor, pytest.raises(errors.LockNotAvailable):
             successor.execute("SET LOCAL lock_timeout = '20ms'")
             successor.execute(lease.LOCK_UNFINISHED_JOB_SQL, (job.task_id,))
-        actions.cancel(connection, job.task_id, runner.retention, SYSTEM_ORIGIN)
+        actions.cancel(connection, job.task_id, runner.retention, Origin(LOCAL))
         wait_for("the loss of the lease", lambda: beating.lease_is_lost)
         with pytest.raises(LeaseLost):
             repository.update(cursor, job, "checkpoint = 'a'", {})

@@ -13,7 +13,8 @@ import pytest
 from flask.testing import FlaskClient
 from psycopg2 import errors
 
-from access.audit import SYSTEM_ORIGIN
+from access.actors import LOCAL
+from access.audit import Origin
 from database.connect import transaction
 from importer.jobs import actions
 from importer.jobs.repository import Job
@@ -131,7 +132,7 @@ def test_an_action_takes_as_long_as_it_needs_whatever_the_timeout_of_the_role(
     )
     with closing(psycopg2.connect(url)) as connection:
         if action == "cancel":
-            actions.cancel(connection, task_id, runner.retention, SYSTEM_ORIGIN)
+            actions.cancel(connection, task_id, runner.retention, Origin(LOCAL))
         else:
             with transaction(connection) as cursor:
                 if action == "confirm":
