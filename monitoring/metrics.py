@@ -38,7 +38,7 @@ REQUEST_CLASSES = (
     "upload",
     "stream",
     "export",
-    "rejects",
+    "download",
     "long",
     "page",
     "other",

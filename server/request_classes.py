@@ -40,7 +40,8 @@ class RequestClasses:
         self.upload = RequestClass("upload", threads=max_uploads, queue_length=16, reads_body=True)
         self.stream = RequestClass("stream", max_streams + THREADS_FOR_REFUSALS, queue_length=32, streams=True)
         self.export = RequestClass("export", EXPORT_THREADS, queue_length=8, streams=True)
-        self.rejects = RequestClass("rejects", threads=4, queue_length=8, streams=True)
+        # Lists of an import and the audit log, as files.
+        self.download = RequestClass("download", threads=8, queue_length=8, streams=True)
         # Changes of many products, actions on an import, and test requests to a receiver, which may take 15 seconds.
         self.long = RequestClass("long", threads=8, queue_length=16)
         self.page = RequestClass("page", threads=4, queue_length=100)
@@ -73,7 +74,7 @@ READING_RULES = [
     ("metrics", re.compile(r"/metrics")),
     ("stream", re.compile(r"/api/events|/api/upload/progress/[^/]+/stream|/api/(products|webhooks)/changes")),
     ("export", re.compile(r"/api/products/export")),
-    ("rejects", re.compile(r"/api/imports/[^/]+/rejects\.csv")),
+    ("download", re.compile(r"/api/imports/[^/]+/(rejects|duplicates|rows)\.csv|/api/audit/export")),
     ("page", re.compile(r"/|/static/.*|/favicon\.ico|/api/docs|/api/openapi\.json")),
 ]
 WRITING_RULES = [

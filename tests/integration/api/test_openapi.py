@@ -20,6 +20,8 @@ from flask.testing import FlaskClient
 
 import config
 from importer.pipeline.runner import ImportRunner
+from server.request_classes import RequestClasses
+from server.request_head import Head
 from support.jobs import run_import
 from support.paths import ROOT, SAMPLE
 from support.processes import Processes, is_healthy, run_program
@@ -70,6 +72,19 @@ def test_the_document_has_exactly_the_calls_of_the_application(app: Flask, docum
         if method.lower() in METHODS
     }
     assert set(list_operations(document)) == calls
+
+
+def test_responses_of_any_length_have_threads_that_may_wait_for_slow_clients(document: Any) -> None:
+    classes = RequestClasses(max_uploads=1, max_streams=1)
+    endless = {
+        (method, path)
+        for (method, path), operation in list_operations(document).items()
+        if {"text/csv", "text/event-stream"} & set(operation["responses"].get("200", {}).get("content", {}))
+    }
+    assert len(endless) == 10
+    for method, path in endless:
+        head = Head(0, method.upper(), path.format(task_id="1"), 0, False, False)
+        assert classes.of(head).streams, (method, path)
 
 
 def test_the_document_is_not_sent_again_to_a_client_that_has_it(client: FlaskClient) -> None:
