@@ -90,7 +90,7 @@ def _open_run(run: Run, url: str, stack: contextlib.ExitStack) -> Run | None:
     try:
         connection: Connection = connect(url, Component.WRITER)
     except psycopg2.OperationalError as error:
-        log.warning("%s: there is one writer less: %s", run.job.label, " ".join(str(error).split()))
+        log.warning("%s: it writes with one connection fewer: %s", run.job.label, " ".join(str(error).split()))
         return None
     stack.enter_context(contextlib.closing(connection))
     run.heartbeat.watch(connection)

@@ -228,7 +228,7 @@ def test_there_are_fewer_writers_if_postgresql_refuses_connections(
     with monkeypatch.context() as crowded, caplog.at_level(logging.WARNING):
         crowded.setattr(writers, "connect", refuse)
         run_job(client, runner, task_id)
-    assert caplog.text.count("there is one writer less: too many clients already") == 2
+    assert caplog.text.count("it writes with one connection fewer: too many clients already") == 2
     check_completed(client, runner, task_id, before)
 
 
