@@ -106,10 +106,7 @@ class Receiver:
         try:
             writer = self._resume()
         except FileNotFoundError:
-            if self._storage.exists(self.upload.stored_name):
-                # A process was killed after it had stored the file, and before it had inserted the import.
-                return self._insert(self._read_back())
-            return self._give_up()
+            return self._recover()
         broken: BrokenOff | None = None
         try:
             try:
@@ -125,8 +122,10 @@ class Receiver:
         except FenceLost:
             _close(writer.hasher)
             raise UPLOAD_TAKEN_OVER.exception() from None
-        except OSError:
+        except OSError as error:
             _close(writer.hasher)
+            if isinstance(error, FileNotFoundError):
+                return self._recover()
             if self._has_lost_fence():
                 raise UPLOAD_TAKEN_OVER.exception() from None
             raise
@@ -216,6 +215,18 @@ class Receiver:
         db.session.commit()
         announce_job(upload.id)
         return upload._replace(offset=upload.length, is_finished=True)
+
+    def _recover(self) -> ResumableUpload:
+        """Insert the import if the file is complete; give up if not, because what was stored of the upload is gone."""
+        if self._has_lost_fence():
+            raise UPLOAD_TAKEN_OVER.exception()
+        if not self._storage.exists(self.upload.stored_name):
+            return self._give_up()
+        # A process was killed after it had stored the file, and before it had inserted the import.
+        try:
+            return self._insert(self._read_back())
+        except FenceLost:
+            raise UPLOAD_TAKEN_OVER.exception() from None
 
     def _read_back(self) -> StoredUpload:
         name = self.upload.stored_name

@@ -78,6 +78,8 @@ class S3Upload:
         self._size = size
         self._upload_id: str | None = state.get("upload_id")
         self._etags: list[str] = list(state.get("etags", ()))
+        # All parts but the last must have the same size: some services demand it. So that of an upload never changes.
+        self._part_bytes: int = state.get("part_bytes", storage.part_bytes)
         # The start of the next part in blocks, which are hashed, and what comes after them.
         self._blocks = [tail] if tail else []
         self._blocks_bytes = len(tail)
@@ -96,10 +98,9 @@ class S3Upload:
         """Write the next bytes. Wait if too many parts are being sent."""
         self._rest += data
         self._size += len(data)
-        # All parts but the last must have the same size: some services demand it.
-        while len(self._rest) >= (wanted := min(BLOCK_BYTES, self._storage.part_bytes - self._blocks_bytes)):
+        while len(self._rest) >= (wanted := min(BLOCK_BYTES, self._part_bytes - self._blocks_bytes)):
             self._cut_block(wanted)
-            if self._blocks_bytes == self._storage.part_bytes:
+            if self._blocks_bytes == self._part_bytes:
                 self._send()
 
     def checkpoint(self) -> dict[str, Any]:
@@ -113,6 +114,7 @@ class S3Upload:
         return {
             "upload_id": self._upload_id,
             "etags": [*self._etags],
+            "part_bytes": self._part_bytes,
             "tail_bytes": self._blocks_bytes,
             "tails": [*self._tails],
         }
@@ -257,6 +259,8 @@ class S3Storage:
         """Go on with an upload at a checkpoint; raise `FileNotFoundError` if its last bytes were removed."""
         if not size:
             return self.create(name)
+        if "tails" not in state:
+            raise FileNotFoundError(errno.ENOENT, "The upload was begun in another storage", self.location)
         tail = b""
         *old_tails, last_tail = state["tails"] or [None]
         # The checkpoint is kept by now, so nobody needs the tails of older ones.
@@ -343,14 +347,19 @@ class S3Storage:
 
     def complete(self, name: str, upload_id: str, parts: list[dict[str, Any]]) -> None:
         """Make an object of the parts."""
-        self._call(
-            lambda: self.client.complete_multipart_upload(
-                Bucket=self._bucket,
-                Key=self._prefix + name,
-                UploadId=upload_id,
-                MultipartUpload={"Parts": parts},
+        try:
+            self._call(
+                lambda: self.client.complete_multipart_upload(
+                    Bucket=self._bucket,
+                    Key=self._prefix + name,
+                    UploadId=upload_id,
+                    MultipartUpload={"Parts": parts},
+                )
             )
-        )
+        except FileNotFoundError:
+            # An earlier attempt may have made it, whose response was lost.
+            if not self.exists(name):
+                raise
 
     def abort(self, name: str, upload_id: str) -> None:
         """Remove the parts of an upload; do nothing if it has ended."""
