@@ -199,6 +199,9 @@ class Receiver:
         return False
 
     def _checkpoint(self, writer: Upload) -> None:
+        with autocommitting(db.engine) as cursor:
+            # A request that was replaced should not store anything that nobody needs.
+            resumable_uploads.check_fence(cursor, self.upload)
         state = writer.checkpoint()
         with autocommitting(db.engine) as cursor:
             self.upload = resumable_uploads.save(cursor, self.upload, writer.size, state)

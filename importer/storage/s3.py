@@ -9,6 +9,7 @@ import contextlib
 import errno
 import logging
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
@@ -43,16 +44,17 @@ MAX_PARTS = 10_000
 # Of one upload: with the part that is being filled, this many more parts are in memory.
 PARTS_IN_FLIGHT = 2
 BLOCK_BYTES = 1 << 20
-# What an upload has after its last whole part, until the next request brings more. The name has the number of whole
-# parts, because an older checkpoint still needs the older tail.
-TAIL_NAME = "{name}.{parts}.tail"
+# What an upload has after its last whole part, until the next request brings more. Each checkpoint has one of its own:
+# a writer that was replaced by a newer one, and does not know it yet, must not change the tail of that one.
+TAIL_NAME = "{name}.{id}.tail"
 STORED_SUFFIXES = (".upload", ".tail")
 MAX_CONNECTIONS = 20
 # The type that Amazon S3 gives an object by default. A service that guesses the type instead, as SeaweedFS does part by
 # part, finds text and compresses it: its upload took 2.6 times as much CPU, and reading 9 times.
 CONTENT_TYPE = "binary/octet-stream"
 SERVER_ERROR = 500
-MISSING_CODES = {"404", "NoSuchKey", "NotFound", "NoSuchUpload", "NoSuchBucket"}
+# `InvalidPart` is a part that was removed or replaced.
+MISSING_CODES = {"404", "NoSuchKey", "NotFound", "NoSuchUpload", "NoSuchBucket", "InvalidPart"}
 FULL_CODES = {"QuotaExceeded", "XMinioStorageFull", "EntityTooLarge", "InsufficientStorage", "ServiceQuotaExceeded"}
 
 Result = TypeVar("Result")
@@ -108,9 +110,12 @@ class S3Upload:
         self._wait(0)
         self._cut_block(len(self._rest))
         if self._blocks:
-            tail = TAIL_NAME.format(name=self._name, parts=len(self._etags))
+            tail = TAIL_NAME.format(name=self._name, id=uuid.uuid4().hex)
             self._storage.put(tail, b"".join(self._blocks))
-            self._tails = [*(name for name in self._tails if name != tail), tail]
+            # Until this checkpoint is kept, the one before it may still be needed.
+            for old in self._tails[:-1]:
+                self._storage.delete(old)
+            self._tails = [*self._tails[-1:], tail]
         return {
             "upload_id": self._upload_id,
             "etags": [*self._etags],
@@ -269,6 +274,8 @@ class S3Storage:
         if state["tail_bytes"]:
             with contextlib.closing(self.open(last_tail)) as file:
                 tail = file.readall()[: state["tail_bytes"]]
+            if len(tail) < state["tail_bytes"]:
+                raise FileNotFoundError(errno.ENOENT, "The end of the upload is not there", self.location)
             state = {**state, "tails": [last_tail]}
         hasher = hasher if hasher and hasher.size == size else None
         return S3Upload(self, name, size=size, state=state, tail=tail, hasher=hasher)

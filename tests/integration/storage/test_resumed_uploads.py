@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from flask.testing import FlaskClient
 import config
 from importer.storage.folder import FolderStorage
 from importer.storage.s3 import MIN_PART_BYTES, S3Storage
+from importer.storage.storage import Storage
 from support import tus
 from support.api import read_error
 from support.database import execute
@@ -70,6 +72,53 @@ def test_a_writer_finds_a_file_that_another_renames_meanwhile(tmp_path: Path, mo
     upload.write(CONTENT)
     assert upload.finish().sha256 == hashlib.sha256(CONTENT * 2).hexdigest()
     others[0].release()
+
+
+@pytest.mark.parametrize("size", [1000, MIN_PART_BYTES + 1000])
+def test_a_writer_that_stores_less_later_does_not_change_what_another_has_stored(
+    open_again: Callable[[], Storage], size: int
+) -> None:
+    """The connection of the older one hangs until its time is over. Meanwhile, its client uses another process."""
+    content = LARGE + CONTENT
+    first = open_again().create(NAME)
+    first.write(content[:size])
+    state = first.checkpoint()
+    first.release()
+    older = open_again().resume(NAME, size, state)
+    older.write(content[size : size + 10])
+    newer = open_again().resume(NAME, size, state)
+    newer.write(content[size : size + 5000])
+    state = newer.checkpoint()
+    newer.release()
+    with contextlib.suppress(OSError):
+        older.checkpoint()
+    older.release()
+    third = open_again().resume(NAME, size + 5000, state)
+    third.write(content[size + 5000 :])
+    assert third.finish().sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_an_upload_whose_end_is_too_short_cannot_go_on(moto: S3Server, credentials: None) -> None:
+    storage = open_s3(moto, moto.create_bucket())
+    upload = storage.create(NAME)
+    upload.write(CONTENT)
+    state = upload.checkpoint()
+    upload.release()
+    storage.put(state["tails"][-1], CONTENT[:-1])
+    with pytest.raises(FileNotFoundError):
+        storage.resume(NAME, len(CONTENT), state)
+
+
+def test_a_long_upload_keeps_two_ends_at_most(moto: S3Server, credentials: None) -> None:
+    storage = open_s3(moto, moto.create_bucket())
+    upload = storage.create(NAME)
+    for _ in range(4):
+        upload.write(CONTENT)
+        state = upload.checkpoint()
+        assert sorted(state["tails"]) == sorted(file.name for file in storage.list_files())
+        assert len(state["tails"]) <= 2
+    upload.finish()
+    assert [file.name for file in storage.list_files()] == [NAME]
 
 
 def test_an_object_that_was_completed_already_is_complete(moto: S3Server, credentials: None) -> None:
