@@ -50,7 +50,11 @@ def _show_metrics() -> Response:
         # A pool of its own, so that a scrape works while requests use every other connection.
         require_of(find_actor(db.engines[HEALTH_DATABASE]), Scope.ADMIN)
     registry: CollectorRegistry = current_app.extensions["metrics"]
-    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    try:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    except (TypeError, ValueError):
+        # The version of a format is not a number.
+        encode, content_type = choose_encoder("")
     response = Response(encode(registry), content_type=content_type)
     response.headers["Cache-Control"] = "no-store"
     return response

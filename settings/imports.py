@@ -22,7 +22,12 @@ class ImportSettings:
         ),
     ]
     upload_hours: Annotated[
-        int, Setting("24", "hours after which an upload is refused; it gets status 408", values.parse_integer(1, 8760))
+        int,
+        Setting(
+            "24",
+            "hours after which a request that uploads a file is refused; it gets status 408",
+            values.parse_integer(1, 8760),
+        ),
     ]
     max_imports: Annotated[
         int,

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from flask import current_app, request
 
+import config
 from api.errors import REQUEST_TIMEOUT, ApiError, ErrorType
 from api.imports.jobs import announce_job
 from api.imports.new_imports import insert_import
@@ -36,6 +37,7 @@ CHECKPOINT_SECONDS = 5
 LAST_BYTES = 16 << 20
 # After such a pause, the client may have gone on in another connection, to another process.
 PAUSE_SECONDS = 0.25
+SECONDS_PER_HOUR = 3600
 
 UPLOAD_NOT_FOUND = ErrorType(404, "upload_not_found", "There is no unfinished upload with this id. Begin a new one.")
 UPLOAD_TAKEN_OVER = ErrorType(
@@ -106,10 +108,7 @@ class Receiver:
         try:
             writer = self._resume()
         except FileNotFoundError:
-            if self._storage.exists(self.upload.stored_name):
-                # A process was killed after it had stored the file, and before it had inserted the import.
-                return self._insert(read_back(self._storage, self.upload.stored_name))
-            return self._give_up()
+            return self._recover()
         broken: BrokenOff | None = None
         try:
             try:
@@ -125,8 +124,10 @@ class Receiver:
         except FenceLost:
             _close(writer.hasher)
             raise UPLOAD_TAKEN_OVER.exception() from None
-        except OSError:
+        except OSError as error:
             _close(writer.hasher)
+            if isinstance(error, FileNotFoundError):
+                return self._recover()
             if self._has_lost_fence():
                 raise UPLOAD_TAKEN_OVER.exception() from None
             raise
@@ -161,6 +162,8 @@ class Receiver:
         rest = self.upload.length - self.upload.offset if size is None else size
         computed = new_hash(checksum.algorithm) if checksum else None
         saved_at, saved = time.monotonic(), writer.size
+        settings: config.Settings = current_app.config["SETTINGS"]
+        ends_at = saved_at + settings.upload_hours * SECONDS_PER_HOUR
         last_bytes = LAST_BYTES if self._run.reaches_end else 0
         while rest > 0:
             started = time.monotonic()
@@ -181,6 +184,8 @@ class Receiver:
                 last_bytes -= len(data)
                 if last_bytes <= 0:
                     raise BrokenOff(is_slow=False)
+            if now > ends_at and rest:
+                raise BrokenOff(is_slow=True)
             is_due = now - saved_at > CHECKPOINT_SECONDS or writer.size - saved >= CHECKPOINT_BYTES
             if is_due and rest and not checksum:
                 self._checkpoint(writer)
@@ -200,6 +205,9 @@ class Receiver:
         return False
 
     def _checkpoint(self, writer: Upload) -> None:
+        with autocommitting(db.engine) as cursor:
+            # A request that was replaced should not store anything that nobody needs.
+            resumable_uploads.check_fence(cursor, self.upload)
         state = writer.checkpoint()
         with autocommitting(db.engine) as cursor:
             self.upload = resumable_uploads.save(cursor, self.upload, writer.size, state)
@@ -216,6 +224,18 @@ class Receiver:
         db.session.commit()
         announce_job(upload.id)
         return upload._replace(offset=upload.length, is_finished=True)
+
+    def _recover(self) -> ResumableUpload:
+        """Insert the import if the file is complete; give up if not, because what was stored of the upload is gone."""
+        if self._has_lost_fence():
+            raise UPLOAD_TAKEN_OVER.exception()
+        if not self._storage.exists(self.upload.stored_name):
+            return self._give_up()
+        # A process was killed after it had stored the file, and before it had inserted the import.
+        try:
+            return self._insert(read_back(self._storage, self.upload.stored_name))
+        except FenceLost:
+            raise UPLOAD_TAKEN_OVER.exception() from None
 
     def _give_up(self) -> ResumableUpload:
         """Forget an upload whose stored bytes are gone, so that its client begins again."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from typing import Any, NamedTuple
@@ -110,7 +109,7 @@ def read_metadata() -> MultiDict[str, str]:
         key, _, encoded = pair.partition(" ")
         try:
             value = base64.b64decode(encoded.strip(), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise invalid_header("Upload-Metadata must have base64 of UTF-8 texts after its keys.") from None
         if not METADATA_KEY_RE.fullmatch(key) or key in found:
             raise invalid_header("Upload-Metadata must have each key once, in ASCII.")
@@ -128,7 +127,7 @@ def read_checksum() -> Checksum | None:
         raise invalid_header(f"Upload-Checksum must begin with one of {', '.join(CHECKSUM_ALGORITHMS)}.")
     try:
         digest = base64.b64decode(encoded.strip(), validate=True)
-    except binascii.Error:
+    except ValueError:
         digest = b""
     if len(digest) != new_hash(algorithm).digest_size:
         raise invalid_header(f"Upload-Checksum must have a {algorithm} checksum in base64.")

@@ -24,13 +24,15 @@ BUFFER_BYTES = 1 << 20
 # How much an upload writes between two looks at the free space.
 SPACE_CHECK_BYTES = 64 << 20
 STORED_SUFFIXES = (".upload", ".part")
+# How often a writer looks for a file that other writers rename or replace.
+MAX_ATTEMPTS = 10
 
 
 class FolderUpload:
     """A file that is written with the suffix `.part`. It gets its name once it is complete.
 
-    An upload that goes on renames the file. Whoever still has it open finds that before the next write, so only the
-    newest writes.
+    An upload that goes on renames the file, and one that begins again replaces it. Whoever still has the file open
+    finds that before the next write, so only the newest writes.
     """
 
     def __init__(self, storage: FolderStorage, name: str, *, size: int = 0, hasher: Hasher | None) -> None:
@@ -41,26 +43,46 @@ class FolderUpload:
         self._stored = size
         self._looks_at = size
         self._path = (storage.folder / name).with_suffix(".part")
-        if size:
-            self._file = self._acquire()
-        else:
-            self._file = io.FileIO(self._path, "w")
+        self._file = self._find() if size else self._begin()
         self._file.seek(size)
 
-    def _acquire(self) -> io.FileIO:
-        """Rename the file of an upload that goes on, and return it open for writing, cut to its last checkpoint."""
-        path = next(self._storage.find_parts(self._name), self._path)
-        file = io.FileIO(path, "r+")
+    def _begin(self) -> io.FileIO:
+        """Return a new file, open for writing. An older writer keeps its own."""
+        for _ in range(MAX_ATTEMPTS):
+            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(FileExistsError):
+                return io.FileIO(self._path, "x")
+        raise OSError(errno.EBUSY, "Other writers begin the file", str(self._path))
+
+    def _find(self) -> io.FileIO:
+        """Return the file of an upload that goes on, open for writing; raise `FileNotFoundError` if there is none."""
+        # A folder that is listed while a file is renamed may show neither name.
+        for _ in range(MAX_ATTEMPTS):
+            for path in self._storage.find_parts(self._name):
+                if file := self._acquire(path):
+                    return file
+        raise FileNotFoundError(errno.ENOENT, "The end of the file is not there", str(self._path))
+
+    def _acquire(self, path: Path) -> io.FileIO | None:
+        """Rename a file, and return it open for writing, cut to its last checkpoint.
+
+        Return None if the file is too short, or if another writer has renamed it.
+        """
+        try:
+            file = io.FileIO(path, "r+")
+        except FileNotFoundError:
+            return None
         try:
             with self._locked(file):
-                if file.seek(0, io.SEEK_END) < self._stored:
-                    raise FileNotFoundError(errno.ENOENT, "The end of the file is not there", str(path))
-                self._path = path.rename(self._path.with_suffix(f".{uuid.uuid4().hex}.part"))
-                file.truncate(self._stored)
+                if _is_at(path, file) and file.seek(0, io.SEEK_END) >= self._stored:
+                    self._path = path.rename(self._path.with_suffix(f".{uuid.uuid4().hex}.part"))
+                    file.truncate(self._stored)
+                    return file
         except BaseException:
             file.close()
             raise
-        return file
+        file.close()
+        return None
 
     @contextlib.contextmanager
     def _locked(self, file: io.FileIO) -> Iterator[None]:
@@ -128,13 +150,21 @@ class FolderUpload:
             self.hasher.add(data)
         view = memoryview(data)
         with self._locked(self._file):
-            if not self._path.exists():
-                raise FileNotFoundError(errno.ENOENT, "Another writer has the file", str(self._path))
+            if not _is_at(self._path, self._file):
+                raise OSError(errno.ESTALE, "Another writer has the file", str(self._path))
             # Near the end of a full disk, the system may write only a part of the data; the next call says why.
             while view:
                 written = self._file.write(view)
                 self._stored += written
                 view = view[written:]
+
+
+def _is_at(path: Path, file: io.FileIO) -> bool:
+    """Return whether an open file has this path."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 class FolderStorage:

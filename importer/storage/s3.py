@@ -10,7 +10,6 @@ import errno
 import logging
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -21,15 +20,13 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from database import clock
 from importer.storage.s3_reader import RangeReader
+from importer.storage.s3_upload import TAIL_SUFFIX, S3Upload
 from importer.storage.storage import (
     Hasher,
     ListedFile,
     StorageUnavailable,
-    StoredUpload,
     UnusableStorage,
-    read_back,
 )
-from monitoring.context import carry
 
 log = logging.getLogger(__name__)
 
@@ -40,149 +37,17 @@ MAX_ATTEMPTS = 5
 # A part has at least 5 MiB, except the last one, and an upload has at most 10,000 parts.
 MIN_PART_BYTES = 8 << 20
 MAX_PARTS = 10_000
-# Of one upload: with the part that is being filled, this many more parts are in memory.
-PARTS_IN_FLIGHT = 2
-BLOCK_BYTES = 1 << 20
-# What an upload has after its last whole part, until the next request brings more. The name has the number of whole
-# parts, because an older checkpoint still needs the older tail.
-TAIL_NAME = "{name}.{parts}.tail"
-STORED_SUFFIXES = (".upload", ".tail")
+STORED_SUFFIXES = (".upload", TAIL_SUFFIX)
 MAX_CONNECTIONS = 20
 # The type that Amazon S3 gives an object by default. A service that guesses the type instead, as SeaweedFS does part by
 # part, finds text and compresses it: its upload took 2.6 times as much CPU, and reading 9 times.
 CONTENT_TYPE = "binary/octet-stream"
 SERVER_ERROR = 500
-MISSING_CODES = {"404", "NoSuchKey", "NotFound", "NoSuchUpload", "NoSuchBucket"}
+# `InvalidPart` is a part that was removed or replaced.
+MISSING_CODES = {"404", "NoSuchKey", "NotFound", "NoSuchUpload", "NoSuchBucket", "InvalidPart"}
 FULL_CODES = {"QuotaExceeded", "XMinioStorageFull", "EntityTooLarge", "InsufficientStorage", "ServiceQuotaExceeded"}
 
 Result = TypeVar("Result")
-
-
-class S3Upload:
-    """An object that is being stored: in one request if it is small, otherwise part by part, several at a time."""
-
-    def __init__(
-        self,
-        storage: S3Storage,
-        name: str,
-        *,
-        size: int = 0,
-        state: dict[str, Any] | None = None,
-        tail: bytes = b"",
-        hasher: Hasher | None,
-    ) -> None:
-        state = state or {}
-        self.hasher = hasher
-        self._storage = storage
-        self._name = name
-        self._size = size
-        self._upload_id: str | None = state.get("upload_id")
-        self._etags: list[str] = list(state.get("etags", ()))
-        # The start of the next part in blocks, which are hashed, and what comes after them.
-        self._blocks = [tail] if tail else []
-        self._blocks_bytes = len(tail)
-        self._rest = bytearray()
-        # The tails that are stored: those of the last checkpoint, and of the one before it.
-        self._tails: list[str] = list(state.get("tails", ()))
-        self._executor = ThreadPoolExecutor(PARTS_IN_FLIGHT, thread_name_prefix="upload-part")
-        self._sending: list[Future[str]] = []
-
-    @property
-    def size(self) -> int:
-        """How many bytes were written."""
-        return self._size
-
-    def write(self, data: bytes) -> None:
-        """Write the next bytes. Wait if too many parts are being sent."""
-        self._rest += data
-        self._size += len(data)
-        # All parts but the last must have the same size: some services demand it.
-        while len(self._rest) >= (wanted := min(BLOCK_BYTES, self._storage.part_bytes - self._blocks_bytes)):
-            self._cut_block(wanted)
-            if self._blocks_bytes == self._storage.part_bytes:
-                self._send()
-
-    def checkpoint(self) -> dict[str, Any]:
-        """Wait until all parts are stored. What is too small for a part is stored as an object of its own."""
-        self._wait(0)
-        self._cut_block(len(self._rest))
-        if self._blocks:
-            tail = TAIL_NAME.format(name=self._name, parts=len(self._etags))
-            self._storage.put(tail, b"".join(self._blocks))
-            self._tails = [*(name for name in self._tails if name != tail), tail]
-        return {
-            "upload_id": self._upload_id,
-            "etags": [*self._etags],
-            "tail_bytes": self._blocks_bytes,
-            "tails": [*self._tails],
-        }
-
-    def finish(self) -> StoredUpload:
-        """Store the rest, and make the object appear under its name."""
-        self._cut_block(len(self._rest))
-        if self._upload_id is None:
-            self._storage.put(self._name, b"".join(self._blocks))
-        else:
-            if self._blocks:
-                self._send()
-            self._wait(0)
-            parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(self._etags, start=1)]
-            self._storage.complete(self._name, self._upload_id, parts)
-        self._executor.shutdown()
-        self._delete_tails()
-        if self.hasher is None:
-            return read_back(self._storage, self._name)
-        with contextlib.closing(self.hasher):
-            return StoredUpload(self._name, self._size, self.hasher.hexdigest())
-
-    def abort(self) -> None:
-        """Remove what was stored."""
-        self.release()
-        try:
-            if self._upload_id is not None:
-                self._storage.abort(self._name, self._upload_id)
-            self._delete_tails()
-        except OSError as error:
-            log.warning("The parts of an upload could not be removed from %s: %s", self._storage.location, error)
-        if self.hasher:
-            self.hasher.close()
-
-    def release(self) -> None:
-        """Wait for the parts that are being sent."""
-        self._executor.shutdown(cancel_futures=True)
-        self._blocks.clear()
-        self._rest.clear()
-
-    def _cut_block(self, size: int) -> None:
-        """Make the next block of the part that is being filled."""
-        block = bytes(memoryview(self._rest)[:size])
-        del self._rest[:size]
-        if block:
-            if self.hasher:
-                self.hasher.add(block)
-            self._blocks.append(block)
-            self._blocks_bytes += len(block)
-
-    def _send(self) -> None:
-        """Send the blocks as the next part."""
-        if self._upload_id is None:
-            self._upload_id = self._storage.begin(self._name)
-        self._wait(PARTS_IN_FLIGHT - 1)
-        data = b"".join(self._blocks)
-        self._blocks.clear()
-        self._blocks_bytes = 0
-        number = len(self._etags) + len(self._sending) + 1
-        send = self._storage.send_part
-        self._sending.append(self._executor.submit(carry(send), self._name, self._upload_id, number, data))
-
-    def _wait(self, allowed: int) -> None:
-        """Wait until at most this many parts are being sent."""
-        while len(self._sending) > allowed:
-            self._etags.append(self._sending.pop(0).result())
-
-    def _delete_tails(self) -> None:
-        for name in self._tails:
-            self._storage.delete(name)
 
 
 class S3Storage:
@@ -256,6 +121,8 @@ class S3Storage:
         """Go on with an upload at a checkpoint; raise `FileNotFoundError` if its last bytes were removed."""
         if not size:
             return self.create(name)
+        if "tails" not in state:
+            raise FileNotFoundError(errno.ENOENT, "The upload was begun in another storage", self.location)
         tail = b""
         *old_tails, last_tail = state["tails"] or [None]
         # The checkpoint is kept by now, so nobody needs the tails of older ones.
@@ -264,6 +131,8 @@ class S3Storage:
         if state["tail_bytes"]:
             with contextlib.closing(self.open(last_tail)) as file:
                 tail = file.readall()[: state["tail_bytes"]]
+            if len(tail) < state["tail_bytes"]:
+                raise FileNotFoundError(errno.ENOENT, "The end of the upload is not there", self.location)
             state = {**state, "tails": [last_tail]}
         hasher = hasher if hasher and hasher.size == size else None
         return S3Upload(self, name, size=size, state=state, tail=tail, hasher=hasher)
@@ -342,14 +211,19 @@ class S3Storage:
 
     def complete(self, name: str, upload_id: str, parts: list[dict[str, Any]]) -> None:
         """Make an object of the parts."""
-        self._call(
-            lambda: self.client.complete_multipart_upload(
-                Bucket=self._bucket,
-                Key=self._prefix + name,
-                UploadId=upload_id,
-                MultipartUpload={"Parts": parts},
+        try:
+            self._call(
+                lambda: self.client.complete_multipart_upload(
+                    Bucket=self._bucket,
+                    Key=self._prefix + name,
+                    UploadId=upload_id,
+                    MultipartUpload={"Parts": parts},
+                )
             )
-        )
+        except FileNotFoundError:
+            # An earlier attempt may have made it, whose response was lost.
+            if not self.exists(name):
+                raise
 
     def abort(self, name: str, upload_id: str) -> None:
         """Remove the parts of an upload; do nothing if it has ended."""

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 import config
 from api.imports import resumable_body
 from importer.jobs import resumable_uploads
-from importer.storage.folder import FolderUpload
+from importer.storage.folder import FolderStorage, FolderUpload
 from importer.storage.storage import StoredUpload
 from support import tus
 from support.api import read_error, read_json
@@ -97,6 +97,47 @@ def test_a_storage_that_fails_keeps_what_was_stored(
     assert job["file_sha256"] == hashlib.sha256(b"sku\na\n").hexdigest()
 
 
+@pytest.mark.parametrize("step", ["before it finds the file", "while it reads the file"])
+def test_a_newer_request_recovers_an_upload_in_place_of_an_older_one(
+    app: Flask, client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A process was killed after it had stored the file. Then two others are asked for the upload."""
+    path = tus.create(client, 4)
+    upload_id = path.rpartition("/")[2]
+    (settings.upload_dir / f"{upload_id}.upload").write_bytes(b"sku\n")
+    execute(settings.database_url, "UPDATE uploads SET offset_bytes = 4")
+    name = "exists" if step == "before it finds the file" else "open"
+    original: Any = getattr(FolderStorage, name)
+
+    def replace_fence(storage: FolderStorage, name: str) -> Any:
+        execute(settings.database_url, "UPDATE uploads SET fence = gen_random_uuid()")
+        return original(storage, name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderStorage, name, replace_fence)
+        read_error(tus.append(client, path, 4, b""), 409, "upload_taken_over")
+    assert tus.task_id_of(client.head(path, headers=tus.VERSION)) == upload_id
+
+
+def test_a_request_that_was_replaced_does_not_say_that_the_upload_is_gone(
+    client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise its client would begin again, and the file would be imported twice."""
+    path = tus.create(client, 10)
+    assert tus.append(client, path, 0, b"sku\n").status_code == 204
+    find_parts = FolderStorage.find_parts
+
+    def end_with_another(storage: FolderStorage, name: str) -> Any:
+        execute(settings.database_url, "UPDATE uploads SET fence = gen_random_uuid()")
+        for part in find_parts(storage, name):
+            part.unlink()
+        return iter(())
+
+    monkeypatch.setattr(FolderStorage, "find_parts", end_with_another)
+    read_error(tus.append(client, path, 4, b"a\n"), 409, "upload_taken_over")
+    assert client.head(path, headers=tus.VERSION).status_code == 200
+
+
 class SlowBody:
     """A body whose second part arrives when the test lets it, or never."""
 
@@ -136,6 +177,20 @@ def test_the_newest_of_two_requests_goes_on(app: Flask, settings: config.Setting
     assert tus.append(client, path, 0, CONTENT).status_code == 204
     (stored,) = tus.list_files(settings)
     assert (settings.upload_dir / stored).read_bytes() == CONTENT
+
+
+def test_a_request_that_takes_too_long_ends_and_the_next_one_goes_on(
+    client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tus.create(client, len(CONTENT))
+    with monkeypatch.context() as patched:
+        patched.setattr(resumable_body, "SECONDS_PER_HOUR", 0)
+        patched.setattr(resumable_body, "BLOCK_BYTES", 600)
+        read_error(tus.append(client, path, 0, CONTENT), 408, "request_timeout")
+    offset = tus.read_offset(client, path)
+    assert 0 < offset < len(CONTENT)
+    task_id = tus.task_id_of(tus.append(client, path, offset, CONTENT[offset:]))
+    assert read_job(settings.database_url, task_id)["file_sha256"] == hashlib.sha256(CONTENT).hexdigest()
 
 
 def test_checkpoints_are_taken_now_and_then(

@@ -109,6 +109,7 @@ def test_another_version_is_refused(client: FlaskClient, method: str, version: s
         ({"Upload-Metadata": "filename YS5jc3Y=,filename YS5jc3Y="}, 400, "invalid_header", []),
         ({"Upload-Metadata": "filename YS5jc3Y=,na\u00efve YQ=="}, 400, "invalid_header", []),
         ({"Upload-Metadata": "filename /////w=="}, 400, "invalid_header", []),
+        ({"Upload-Metadata": "filename pr\u00f6ducts"}, 400, "invalid_header", []),
         (
             {"Upload-Metadata": tus.encode_metadata(filename="a.csv", mode="replace")},
             400,
@@ -158,7 +159,7 @@ def test_a_part_that_is_malformed_is_refused_and_changes_nothing(client: FlaskCl
         400,
         "invalid_header",
     )
-    for checksum in ("crc32 AAAA", "sha1 AAAA", "sha1 !", "sha1"):
+    for checksum in ("crc32 AAAA", "sha1 AAAA", "sha1 !", "sha1 \u00e9", "sha1"):
         response = tus.append(client, path, 0, b"sku\n", **{"Upload-Checksum": checksum})
         read_error(response, 400, "invalid_header")
     assert tus.read_offset(client, path) == 0

@@ -88,6 +88,12 @@ def test_without_the_setting_no_token_opens_it(settings: config.Settings, databa
     application.extensions["request_counts"].close()
 
 
+def test_a_version_that_is_no_number_gets_the_usual_format(client: FlaskClient) -> None:
+    accept = {"Accept": "application/openmetrics-text; version=x"}
+    response = client.get("/metrics", headers={**bearer(TOKEN), **accept})
+    assert (response.status_code, response.mimetype) == (200, "text/plain")
+
+
 def test_requests_are_counted_under_few_names(client: FlaskClient) -> None:
     def count(endpoint: str, method: str, status: str) -> float:
         labels = {"endpoint": endpoint, "method": method, "status": status}
