@@ -17,9 +17,10 @@ from api import probes
 from api.cross_origin import SAFE_METHODS, check_origin, preflight_response
 from api.errors import NOT_JSON, UNTRUSTED_HOST, ApiError, error_response
 from api.host_names import is_trusted, parse_host
-from api.imports.upload_request import APPEND_ENDPOINT, UPLOAD_ENDPOINT
+from api.imports.upload_request import APPEND_ENDPOINT, CREATE_ENDPOINT, UPLOAD_ENDPOINT
 
 MAX_SHOWN_CHARACTERS = 100
+BODY_AT_CREATION = "An upload is created without a body. Create it, then send the file with PATCH."
 
 
 def register(app: Flask) -> None:
@@ -68,7 +69,7 @@ def check_body_type() -> None:
     if request.endpoint in {None, UPLOAD_ENDPOINT, APPEND_ENDPOINT} or request.is_json:
         return
     if request.get_data().strip():
-        raise NOT_JSON.exception()
+        raise NOT_JSON.exception(BODY_AT_CREATION if request.endpoint == CREATE_ENDPOINT else None)
 
 
 def _plain_response(error: ApiError) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import socket
 import ssl
@@ -128,7 +129,8 @@ class Receiver:
             _close(writer.hasher)
             if isinstance(error, FileNotFoundError):
                 return self._recover()
-            if self._has_lost_fence():
+            # A request that was replaced, and has noticed it too late, may have taken the file from this one.
+            if self._has_lost_fence() or error.errno == errno.ESTALE:
                 raise UPLOAD_TAKEN_OVER.exception() from None
             raise
         except BaseException:

@@ -18,6 +18,7 @@ UPLOAD_ENDPOINT = "uploads.upload_file"
 SECONDS_PER_HOUR = 3600
 # Its body is a part of the file of a resumable upload.
 APPEND_ENDPOINT = "resumable.append_to_upload"
+CREATE_ENDPOINT = "resumable.create_upload"
 
 
 class SeveralFiles(Exception):

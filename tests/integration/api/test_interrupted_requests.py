@@ -179,6 +179,31 @@ def test_the_newest_of_two_requests_goes_on(app: Flask, settings: config.Setting
     assert (settings.upload_dir / stored).read_bytes() == CONTENT
 
 
+def test_a_request_whose_file_an_older_one_takes_is_repeated(app: Flask, settings: config.Settings) -> None:
+    client = app.test_client()
+    path = tus.create(client, len(CONTENT))
+    assert tus.append(client, path, 0, CONTENT[:1000]).status_code == 204
+    body = SlowBody(CONTENT[1000:2000], CONTENT[2000:])
+    answers: list[Any] = []
+
+    def send() -> None:
+        environ = {"wsgi.input": body, "CONTENT_LENGTH": str(len(CONTENT) - 1000)}
+        answers.append(app.test_client().patch(path, headers=tus.append_headers(1000), environ_overrides=environ))
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    assert body.waits.wait(60)
+    # A process that stood still goes on. It does not know yet that it was replaced.
+    name = path.rpartition("/")[2] + ".upload"
+    FolderStorage(settings.upload_dir).resume(name, 1000, {}).release()
+    body.may_go_on.set()
+    sender.join()
+    read_error(answers[0], 409, "upload_taken_over")
+    offset = tus.read_offset(client, path)
+    task_id = tus.task_id_of(tus.append(client, path, offset, CONTENT[offset:]))
+    assert read_job(settings.database_url, task_id)["file_sha256"] == hashlib.sha256(CONTENT).hexdigest()
+
+
 def test_a_request_that_takes_too_long_ends_and_the_next_one_goes_on(
     client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,6 +133,12 @@ def test_an_upload_that_cannot_succeed_is_refused_before_a_byte_is_sent(
     assert execute(settings.database_url, "SELECT FROM uploads") == []
 
 
+def test_a_body_at_the_creation_is_refused_with_what_to_do(client: FlaskClient) -> None:
+    headers = {**tus.creation_headers(4), "Content-Type": tus.BODY_TYPE}
+    response = client.post("/api/uploads", data=b"sku\n", headers=headers)
+    assert "PATCH" in read_error(response, 415, "unsupported_media_type")
+
+
 def test_an_empty_file_is_refused_with_its_reason(client: FlaskClient) -> None:
     response = client.post("/api/uploads", headers=tus.creation_headers(0))
     assert read_error(response, 400, "invalid_file", "file") == "The file is empty. Choose another one."
