@@ -60,7 +60,6 @@ def create_formatter(log_format: str, text_format: str = TEXT_FORMAT) -> logging
         rename_fields=JSON_NAMES,
         timestamp="time",
         reserved_attrs=[*RESERVED_ATTRS, *LEFT_OUT],
-        json_ensure_ascii=False,
     )
 
 

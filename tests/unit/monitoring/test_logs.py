@@ -55,6 +55,13 @@ def test_a_line_of_json_has_the_documented_fields() -> None:
     assert line == {"level": "WARNING", "logger": "importer.test", "message": "It wörks\nnow"}
 
 
+def test_a_line_of_json_can_be_written_in_any_encoding() -> None:
+    lines = Lines("json")
+    lines.log.warning("%s", "wörks \ud800")
+    assert lines.stream.getvalue().isascii()
+    assert [line["message"] for line in lines.read()] == ["wörks \ud800"]
+
+
 def test_a_line_of_json_has_the_exception_and_no_unknown_fields() -> None:
     lines = Lines("json")
     try:
