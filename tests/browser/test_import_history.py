@@ -250,3 +250,20 @@ def test_the_last_import_of_the_last_page_is_deleted(page: Page, site: Site) -> 
     page.get_by_test_id("confirm-ok").click()
     expect(rows).to_have_count(10)
     expect_query(page)
+
+
+def test_the_focus_stays_in_the_history_if_somebody_else_deletes_the_import_in_question(
+    page: Page, site: Site, console: Console
+) -> None:
+    for name in ("first.csv", "second.csv"):
+        site.upload("sku,name\nA-1,Lamp\n", name)
+    site.wait_for_imports()
+    page.goto("/#/import")
+    table = page.get_by_test_id("imports-table")
+    page.get_by_role("button", name="Delete second.csv").click()
+    ((task_id,),) = site.sql("SELECT task_id FROM import_jobs WHERE filename = 'second.csv'")
+    site.call("DELETE", f"/api/imports/{task_id}")
+    expect(table.get_by_role("link")).to_have_text(["first.csv"])
+    console.allow_status(404)
+    page.get_by_test_id("confirm-ok").click()
+    expect(page.get_by_role("button", name="Delete first.csv")).to_be_focused()

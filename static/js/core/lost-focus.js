@@ -23,6 +23,11 @@ let places = [];
  * @type {HTMLElement[]}
  */
 let earlier = [];
+/**
+ * The open dialogs, and where the focus was before each of them opened. The control there may disappear meanwhile.
+ * @type {{dialog: Element, places: Place[]}[]}
+ */
+let openers = [];
 let isWaiting = false;
 
 /** Look after the focus from now on. */
@@ -39,6 +44,9 @@ export function installLostFocus() {
 /** @param {HTMLElement} control */
 function remember(control) {
   earlier = [control, ...earlier.filter((other) => other !== control && other.isConnected)].slice(0, REMEMBERED);
+  const dialog = control.closest('dialog');
+  openers = openers.filter((opener) => opener.dialog.isConnected);
+  if (dialog && places[0] && !dialog.contains(places[0].element)) openers.push({ dialog, places });
   places = [];
   for (let element = /** @type {Element | null} */ (control); element; element = element.parentElement) {
     places.push({ element, next: element.nextElementSibling, previous: element.previousElementSibling });
@@ -68,7 +76,9 @@ function restore() {
   const isLost = isNothingFocused() || document.activeElement === last?.element;
   if (!last || !isLost || isUsable(last.element)) return;
   // What an open dialog covers does not take the focus.
-  for (const control of [neighbour(), ...earlier.filter(isUsable), elementById('main')]) {
+  const closed = openers.filter(({ dialog }) => !dialog.isConnected).reverse();
+  const neighbours = [places, ...closed.map((opener) => opener.places)].map(neighbourOf);
+  for (const control of [...neighbours, ...earlier.filter(isUsable), elementById('main')]) {
     control?.focus();
     if (control === document.activeElement) return;
   }
@@ -76,11 +86,14 @@ function restore() {
 
 const isNothingFocused = () => !document.activeElement || document.activeElement === document.body;
 
-/** Return the control that is closest to the one that has disappeared. */
-function neighbour() {
-  const [last] = places;
-  for (const [index, { element, next, previous }] of places.entries()) {
-    const parent = places[index + 1]?.element;
+/**
+ * Return the control that is closest to one that has disappeared.
+ * @param {Place[]} around
+ */
+function neighbourOf(around) {
+  const [last] = around;
+  for (const [index, { element, next, previous }] of around.entries()) {
+    const parent = around[index + 1]?.element;
     if (!last || isUsable(element) || !parent?.isConnected) continue;
     // The same button of the next row is better than its first control, and so is that of content that was made again.
     const others = [next, previous].filter((sibling) => sibling?.parentElement === parent);
