@@ -171,7 +171,7 @@ class PageSearch:
         mixed = self._mixed_chain if max_rows is not None else ()
         if mixed:
             chain = self.generations[TEXT_INDEX]
-        use_indexes = bool(chain) and (self._filter.is_indexable or bool(mixed)) and not self._has_few_ids
+        use_indexes = bool(mixed) or (bool(chain) and self._filter.is_indexable and not self._has_few_ids)
         indexed = recent = self._filter.condition() if self._has_few_ids else self._filter.scan_condition()
         if mixed:
             indexed = sql.SQL(" AND ").join([self._filter.pairs_condition(), recent])

@@ -189,7 +189,7 @@ def estimate_rows(cursor: Cursor) -> int:
 
 
 def estimate_indexed(cursor: Cursor, kind: str, chain: Sequence[Generation]) -> int:
-    """Return how many products the indexes of a kind had when they were built."""
+    """Return about how many products are in the indexes of a kind, without counting them."""
     names = [index_name(part, generation) for part in SEARCH_INDEXES[kind] for generation in chain]
     cursor.execute(ESTIMATE_INDEXED_SQL, (names,))
     (rows,) = cursor.fetchone() or (0,)

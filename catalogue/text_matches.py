@@ -3,9 +3,9 @@
 The index (catalogue/search_indexes.py) has the SKU, the name, and all texts of a product joined. The joined texts have
 several words wherever each of them is, so the index finds the products with all of them without reading any others.
 
-The index has trigrams: three characters in a row. It finds a pair of characters all the same, with each character that
-may stand before or after it. There are too many of those, except in ASCII. So a second index lists the mixed texts, in
-which a pair may have no ASCII beside it.
+The index has trigrams: three characters in a row. It finds a pair of letters or digits as well, by looking for the pair
+with each ASCII character before or after it. A second index lists the mixed texts, in which a pair may have no ASCII
+character beside it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ JOINED_TEXTS = "(sku || E'\\x1f' || name || E'\\x1f' || description)"
 INDEXED_COLUMNS = ("sku", "name")
 # At the start of a text, a pair has a trigram with the blank that stands for the start; at the end, it has none.
 PAIR_SQL = JOINED_TEXTS + r" ~* '{pair}[\x01-\x7f]|[\x01-\x7f]{pair}|^{pair}'"
-# The last two characters are outside ASCII, but not in lower case.
+# The two characters at the end are outside ASCII, but in lower case they have an ASCII letter.
 MIXED_SQL = JOINED_TEXTS + r" ~ '[^\x01-\x7f][0-9A-Za-z]{2}([^\x01-\x7f]|$)|[\u0130\u212a]'"
 # The index combines the lists of many trigrams faster than PostgreSQL reads rows, but not those of any number of words.
 MAX_INDEXED_MATCHES = 4

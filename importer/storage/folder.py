@@ -31,8 +31,8 @@ MAX_ATTEMPTS = 10
 class FolderUpload:
     """A file that is written with the suffix `.part`. It gets its name once it is complete.
 
-    An upload that goes on renames the file, and one that begins again replaces it. Whoever still has the file open
-    finds that before the next write, so only the newest writes.
+    An upload that goes on renames the file, and one that begins again replaces it. An older writer that still has the
+    file open notices this before its next write, so only the newest writer writes.
     """
 
     def __init__(self, storage: FolderStorage, name: str, *, size: int = 0, hasher: Hasher | None) -> None:

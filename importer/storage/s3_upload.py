@@ -65,7 +65,7 @@ class S3Upload:
         self._size = size
         self._upload_id: str | None = state.get("upload_id")
         self._etags: list[str] = list(state.get("etags", ()))
-        # All parts but the last must have the same size: some services demand it. So that of an upload never changes.
+        # Some services demand that all parts but the last have the same size, so an upload keeps that of its start.
         self._part_bytes: int = state.get("part_bytes", storage.part_bytes)
         # The start of the next part in blocks, which are hashed, and what comes after them.
         self._blocks = [tail] if tail else []
