@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate, chain, compress, repeat
-from operator import itemgetter, mul
+from itertools import accumulate, compress, repeat
+from operator import itemgetter
 from typing import NamedTuple
 
 from database.skus import are_clean
@@ -24,9 +24,6 @@ from importer.files.spreadsheet_errors import may_have_error
 
 # The words that COPY reads as booleans. The validation translates all others.
 COPY_BOOLEANS = frozenset(("true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0", ""))
-
-# Searching for more names in a text takes longer than looking up each SKU.
-MAX_SEARCHED_NAMES = 2
 
 
 @dataclass(frozen=True)
@@ -139,7 +136,7 @@ def read_clean_rows(
         line_ends = count_line_ends(text) + lacks_line_end
         lines = _find_clean_lines(text, layout, first_line, rows)
     elif line_ends_in_values:
-        lines = _count_lines(outside, quoted, first_line)
+        lines = _count_lines(encoded, quote, first_line)
     return CleanRows(encoded, rows, length, lines, line_ends - lacks_line_end, line_ends_in_values)
 
 
@@ -148,16 +145,23 @@ def count_line_ends(text: str) -> int:
     return text.count("\n") + text.count("\r") - text.count("\r\n")
 
 
-def _count_lines(outside: list[str], quoted: list[str], first_line: int) -> list[int]:
+def _count_lines(payload: bytes, quote: str, first_line: int) -> list[int]:
     """Return the first line of each row, if all line ends are LF and none of them is that of a blank line."""
-    # For each line end in the order of the text: whether a row starts after it.
-    row_ends = map(mul, repeat(b"\1"), map(str.count, outside, repeat("\n")))
-    line_ends_in_values = map(mul, repeat(b"\0"), map(str.count, quoted, repeat("\n")))
-    *others, last = row_ends
-    starts_row = b"".join([*chain.from_iterable(zip(others, line_ends_in_values, strict=True)), last])
-    lines = list(compress(range(first_line + 1, first_line + 1 + len(starts_row)), starts_row))
+    kept, mark = f"\n{quote}".encode(), quote.encode()
+    # Only quotes and line ends stay. Two quotes in a row change nothing about which line ends are between quotes.
+    ends = payload.translate(None, _all_bytes_but(kept)).replace(mark * 2, b"")
+    # For each line end: whether a row starts after it.
+    parts = ends.replace(b"\n", b"\1").split(mark)
+    parts[1::2] = mark.join(parts[1::2]).replace(b"\1", b"\0").split(mark)
+    starts_row = b"".join(parts)
+    lines = range(first_line + 1, first_line + 1 + len(starts_row))
     # No row starts after the last line end.
-    return [first_line, *lines[:-1]]
+    return [first_line, *compress(lines, starts_row[:-1])]
+
+
+@cache
+def _all_bytes_but(kept: bytes) -> bytes:
+    return bytes(set(range(256)).difference(kept))
 
 
 def _find_clean_lines(text: str, layout: Layout, first_line: int, row_count: int) -> list[int]:
@@ -248,15 +252,15 @@ def _count_clean_rows(outside: list[str], quoted: list[str], layout: Layout) -> 
     structure = _join_outside(outside, layout.delimiter, layout.quote)
     if structure is None:
         return 0
-    # Each cell keeps its line end. If only the cells of the last column have one, each row has `width` cells.
-    separated = structure.replace("\n", "\n" + layout.delimiter)
-    line_ends = len(separated) - len(structure)
-    cells = separated.split(layout.delimiter)
-    cells.pop()
-    rows = -(-len(cells) // layout.width)
-    if len(cells) != rows * layout.width or {cell[-1:] for cell in cells[layout.width - 1 :: layout.width]} != {"\n"}:
+    delimiter, width = layout.delimiter, layout.width
+    rows = structure.count("\n")
+    cell_ends = structure.encode(errors="replace").translate(None, _all_bytes_but(f"{delimiter}\n".encode()))
+    if not rows or cell_ends != f"{delimiter * (width - 1)}\n".encode() * rows:
         return 0
-    return rows if line_ends == rows and _are_values_clean(cells, quoted, layout) else 0
+    cells = structure.replace("\n", delimiter).split(delimiter)
+    # The text after the last line end is empty.
+    cells.pop()
+    return rows if _are_values_clean(cells, quoted, layout) else 0
 
 
 def _join_outside(outside: list[str], delimiter: str, quote: str) -> str | None:
@@ -275,45 +279,32 @@ def _join_outside(outside: list[str], delimiter: str, quote: str) -> str | None:
 
 
 def _are_values_clean(cells: list[str], quoted: list[str], layout: Layout) -> bool:
-    """Check the columns that have rules. In `cells`, a quote stands for each quoted field, and line ends are kept."""
-    width, last, quote = layout.width, layout.width - 1, layout.quote
+    """Check the columns that have rules. In `cells`, a quote stands for each quoted field."""
     if "=" in quoted:
         # The start of a text in a formula: `"=""00123"""`.
         return False
-    checked = [layout.sku] if layout.name is None else [layout.sku, layout.name]
-    if quoted and any(quote in "".join(cells[place::width]) for place in checked):
+    width, quote = layout.width, layout.quote
+    skus = cells[layout.sku :: width]
+    names = [] if layout.name is None else cells[layout.name :: width]
+    if quoted and (quote in "".join(skus) or quote in "".join(names)):
         # A doubled quote splits its field into two parts; then parts and cells do not correspond.
         if "".join(cells).count(quote) != len(quoted):
             return False
         contents = iter(quoted)
-        cells = [next(contents) + cell[1:] if cell[:1] == quote else cell for cell in cells]
-
-    def column(place: int) -> list[str]:
-        values = cells[place::width]
-        return [value[:-1] for value in values] if place == last else values
-
-    skus = column(layout.sku)
+        cells = [next(contents) if cell == quote else cell for cell in cells]
+        skus = cells[layout.sku :: width]
+        names = [] if layout.name is None else cells[layout.name :: width]
     if not all(skus) or max(map(len, skus)) > layout.sku_max or list(map(str.strip, skus)) != skus:
+        return False
+    if names and max(map(len, names)) > layout.name_max:
         return False
     joined = "\n".join(["", *skus, ""])
     if not (joined.isascii() or are_clean("".join(skus))) or has_rewritten(joined):
         return False
-    if layout.name is not None and max(map(len, column(layout.name))) > layout.name_max:
-        return False
-    names = layout.header_names
     if layout.active is not None:
-        words = set(map(str.lower, column(layout.active)))
+        words = set(map(str.lower, cells[layout.active :: width]))
         if not words <= COPY_BOOLEANS:
             return False
-        if "" not in words and words.isdisjoint(names):
+        if "" not in words and words.isdisjoint(layout.header_names):
             return True
-    return not (names and _may_repeat_header(skus, joined, names))
-
-
-def _may_repeat_header(skus: list[str], joined: str, names: frozenset[str]) -> bool:
-    """Return whether a SKU is one of the names. `joined` has each SKU between line ends."""
-    # The search for a single character is much faster than that for a text.
-    possible = [name for name in names if all(letter in joined for letter in name)]
-    if len(possible) > MAX_SEARCHED_NAMES:
-        return not names.isdisjoint(skus)
-    return any(f"\n{name}\n" in joined for name in possible)
+    return layout.header_names.isdisjoint(skus)

@@ -25,6 +25,7 @@ MONTHS = [
     "Dec",
     "Dez",
 ]
+MONTH_LETTERS = [tuple(month) for month in MONTHS]
 MONTH = f"(?:{'|'.join(MONTHS)})"
 ANY_MONTH = re.compile(MONTH)
 # The pattern of a whole SKU.
@@ -46,7 +47,7 @@ def has_rewritten(joined: str) -> bool:
 
     This is fast, because the search for a single character is: few texts have all the letters of a month.
     """
-    has_month = any(all(letter in joined for letter in month) for month in MONTHS)
+    has_month = any(first in joined and second in joined and third in joined for first, second, third in MONTH_LETTERS)
     has_month = has_month and ANY_MONTH.search(joined) is not None
     return (has_month or "+" in joined or ":" in joined) and REWRITTEN.search(joined) is not None
 

@@ -49,7 +49,7 @@ class LineMap:
                 self._add_run(part)
             else:
                 self._end_run()
-                self._add_entry(part[0], len(part), "{" + ",".join(map(str, part)) + "}")
+                self._add_entry(part[0], len(part), f"{{{str(list(part))[1:-1]}}}")
 
     def take(self) -> bytes:
         """Return the entries since the last call in the text format of COPY, without a run that may continue."""
