@@ -3,6 +3,7 @@
 Keeping a trigram index current with every row makes an import 5 to 13 times slower. So each search index covers only
 the products that were last updated in a period of the past, which is part of its condition and of its name. Every write
 sets `updated_at` to the current time, so the row leaves the indexes, and PostgreSQL adds no entry for its new version.
+Only the undo of a deletion writes rows with an `updated_at` of the past; see `make_way`.
 
 There are several kinds of search indexes, each with a chain of generations (catalogue/index_generations.py). A search
 unites the generations of the kind that it needs, and reads the recent products, those updated since the last one ended,
@@ -43,6 +44,10 @@ log = logging.getLogger(__name__)
 # build reads the whole table.
 MAX_RECENT_ROWS = 10_000
 MAX_RECENT_SHARE = 0.001
+
+# If more than this share of all products gets a former `updated_at` back, the index of texts is built again.
+MAX_RESTORED_SHARE = 0.1
+DROP_WAIT_SQL = "SET LOCAL lock_timeout = '1s'"
 
 # `client_connection_check_interval` makes PostgreSQL stop the build when its worker has died.
 BUILD_SETTINGS_SQL = """
@@ -211,6 +216,22 @@ def find_due(cursor: Cursor) -> list[str]:
         return []
     backing_off = search_index_builds.find_backing_off(cursor)
     return [kind for kind in outdated if kind not in backing_off]
+
+
+def make_way(cursor: Cursor, restored_rows: int) -> None:
+    """Drop the index of texts if `restored_rows` are many, before the undo of a deletion inserts these products.
+
+    With their former `updated_at` they belong to the old generations. Their entries in the index of texts would take
+    several times as long as everything else. The other kinds of search indexes cost little. The next build makes the
+    index again. Raises `psycopg2.errors.LockNotAvailable` if others use the table for more than a second.
+    """
+    if restored_rows <= max(MAX_RECENT_ROWS, MAX_RESTORED_SHARE * (estimate_rows(cursor) + restored_rows)):
+        return
+    cursor.execute(LIST_INDEXES_SQL)
+    names = [name for name, _ in cursor.fetchall() if KIND_OF_PART.get(read_name(name)[0]) == TEXT_INDEX]
+    cursor.execute(DROP_WAIT_SQL)
+    for name in names:
+        cursor.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(sql.Identifier(name)))
 
 
 def check_health(cursor: Cursor) -> SearchIndexHealth:

@@ -11,8 +11,11 @@ products that were left alone, and a later undo of the same import reverses only
 
 from __future__ import annotations
 
-from psycopg2 import sql
+import contextlib
 
+from psycopg2 import errors, sql
+
+from catalogue import search_indexes
 from database.connect import transaction
 from importer.files.reject_messages import EDITED_SINCE
 from importer.jobs.messages import kind_of_undone
@@ -23,8 +26,14 @@ from importer.pipeline.restore_table import DeletedTable, restore_table
 from importer.pipeline.reversal import render_event, reverse
 from importer.pipeline.run import Run
 
+# How often an undo tries to drop the index of texts while others use the table.
+DROP_ATTEMPTS = 3
+
 FIND_ENTRIES_SQL = """
-SELECT c.id, c.deleted IS NOT NULL, c.deleted_table FROM import_changes c JOIN import_jobs j ON j.id = c.job_id
+SELECT c.id, c.deleted IS NOT NULL, c.deleted_table,
+    CASE WHEN num_nonnulls(c.deleted, c.deleted_table) > 0
+        THEN coalesce(cardinality(c.left_alone), c.deleted_rows, cardinality(c.deleted)) ELSE 0 END
+FROM import_changes c JOIN import_jobs j ON j.id = c.job_id
 WHERE j.task_id = %s AND (%s::bigint IS NULL OR c.id < %s::bigint)
     AND num_nonnulls(c.created, c.updated, c.deleted, c.deleted_table) > 0
     AND (c.left_alone IS NULL OR cardinality(c.left_alone) > 0)
@@ -89,9 +98,10 @@ def undo_import(run: Run, *, slice_rows: int, max_rejects: int) -> None:
     with transaction(run.connection) as cursor:
         cursor.execute(FIND_ENTRIES_SQL, (job.undo_of, job.checkpoint, job.checkpoint))
         entries = cursor.fetchall()
+    _make_way(run, sum(deleted_rows for *_, deleted_rows in entries))
     run.forecast.begin("undoing", done=job.processed_records)
     checkpoint, last_key = job.checkpoint, job.missing_checkpoint
-    for entry_id, has_deleted, deleted_table in entries:
+    for entry_id, has_deleted, deleted_table, _ in entries:
         if deleted_table:
             table = DeletedTable(deleted_table, entry_id, checkpoint, last_key)
             restore_table(run, table, slice_rows=slice_rows, max_rejects=max_rejects)
@@ -106,6 +116,19 @@ def undo_import(run: Run, *, slice_rows: int, max_rejects: int) -> None:
                 checkpoint=str(entry_id),
             )
         checkpoint, last_key = str(entry_id), None
+
+
+def _make_way(run: Run, restored_rows: int) -> None:
+    """Prepare the search indexes for so many restored products; without it, the undo only takes longer."""
+    for _ in range(DROP_ATTEMPTS):
+        # Others may use the table, and another role may own the indexes.
+        with (
+            contextlib.suppress(errors.LockNotAvailable, errors.InsufficientPrivilege),
+            transaction(run.connection) as cursor,
+        ):
+            search_indexes.make_way(cursor, restored_rows)
+            return
+        run.check()
 
 
 def render_reversal(job: Job, entry_id: int, *, max_rejects: int, has_subscriber: bool) -> sql.Composed:
