@@ -15,7 +15,7 @@ from support.api import read_json
 from support.bulk import open_transaction, run_change
 from support.imports import request_action, run_job
 from support.jobs import create_runner
-from support.search_indexes import PARTS, ROWS, create_products, find_generations, find_skus, list_parts
+from support.search_indexes import PARTS, create_products, find_generations, find_skus, list_parts
 
 
 class NoteIndexes(Observer):
