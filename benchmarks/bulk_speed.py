@@ -55,11 +55,12 @@ WARM_UP_SECONDS = 1
 BYTES_PER_MB = 1_000_000
 US_PER_SECOND = 1_000_000
 POLL_SECONDS = 0.1
-# The body of each change; the deletion of all products has a call of its own.
+# The body of each change; the deletion of all products has a call of its own. The first one is undone while the search
+# indexes have all products; those that a change has updated are in none.
 BULK_CHANGES: dict[str, dict[str, Any] | None] = {
+    "delete by filter": {"action": "delete", "filter": {"active": True}},
     "deactivate": {"action": "deactivate", "filter": {}},
     "set the name": {"action": "set", "field": "name", "value": "new", "filter": {}},
-    "delete by filter": {"action": "delete", "filter": {"active": True}},
     "delete all": None,
 }
 EXPORT_PATH = "/api/products/export"
