@@ -47,7 +47,9 @@ MAX_RECENT_SHARE = 0.001
 
 # If more than this share of all products gets a former `updated_at` back, the index of texts is built again.
 MAX_RESTORED_SHARE = 0.1
-DROP_WAIT_SQL = "SET LOCAL lock_timeout = '1s'"
+# PostgreSQL cancels an autovacuum that stands in the way after `deadlock_timeout`, a second by default. After a large
+# deletion there often is one.
+DROP_WAIT_SQL = "SET LOCAL lock_timeout = '2s'"
 
 # `client_connection_check_interval` makes PostgreSQL stop the build when its worker has died.
 BUILD_SETTINGS_SQL = """
@@ -223,7 +225,7 @@ def make_way(cursor: Cursor, restored_rows: int) -> None:
 
     With their former `updated_at` they belong to the old generations. Their entries in the index of texts would take
     several times as long as everything else. The other kinds of search indexes cost little. The next build makes the
-    index again. Raises `psycopg2.errors.LockNotAvailable` if others use the table for more than a second.
+    index again. Raises `psycopg2.errors.LockNotAvailable` if others use the table for more than two seconds.
     """
     if restored_rows <= max(MAX_RECENT_ROWS, MAX_RESTORED_SHARE * (estimate_rows(cursor) + restored_rows)):
         return

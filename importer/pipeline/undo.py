@@ -27,7 +27,7 @@ from importer.pipeline.reversal import render_event, reverse
 from importer.pipeline.run import Run
 
 # How often an undo tries to drop the index of texts while others use the table.
-DROP_ATTEMPTS = 3
+DROP_ATTEMPTS = 2
 
 FIND_ENTRIES_SQL = """
 SELECT c.id, c.deleted IS NOT NULL, c.deleted_table,
