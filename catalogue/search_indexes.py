@@ -33,7 +33,7 @@ from catalogue.table_upkeep import keep_up
 from catalogue.text_matches import JOINED_TEXTS, MIXED_SQL
 from catalogue.trigrams import MissingExtension, find_trigrams
 from database.advisory_locks import SEARCH_INDEX_BUILD_KEY, try_lock
-from database.connect import Component, connected
+from database.connect import SET_TABLE_LOCK_LIMIT_SQL, Component, connected
 from database.server_cores import read_cores
 from models import SEARCH_INDEX_PREFIX
 
@@ -47,9 +47,6 @@ MAX_RECENT_SHARE = 0.001
 
 # If more than this share of all products gets a former `updated_at` back, the index of texts is built again.
 MAX_RESTORED_SHARE = 0.1
-# PostgreSQL cancels an autovacuum that stands in the way after `deadlock_timeout`, a second by default. After a large
-# deletion there often is one.
-DROP_WAIT_SQL = "SET LOCAL lock_timeout = '2s'"
 
 # `client_connection_check_interval` makes PostgreSQL stop the build when its worker has died.
 BUILD_SETTINGS_SQL = """
@@ -225,13 +222,14 @@ def make_way(cursor: Cursor, restored_rows: int) -> None:
 
     With their former `updated_at` they belong to the old generations. Their entries in the index of texts would take
     several times as long as everything else. The other kinds of search indexes cost little. The next build makes the
-    index again. Raises `psycopg2.errors.LockNotAvailable` if others use the table for more than two seconds.
+    index again. Raises `psycopg2.errors.LockNotAvailable` if others use the table for long.
     """
     if restored_rows <= max(MAX_RECENT_ROWS, MAX_RESTORED_SHARE * (estimate_rows(cursor) + restored_rows)):
         return
     cursor.execute(LIST_INDEXES_SQL)
     names = [name for name, _ in cursor.fetchall() if KIND_OF_PART.get(read_name(name)[0]) == TEXT_INDEX]
-    cursor.execute(DROP_WAIT_SQL)
+    # After a large deletion there often is an autovacuum of the table.
+    cursor.execute(SET_TABLE_LOCK_LIMIT_SQL)
     for name in names:
         cursor.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(sql.Identifier(name)))
 

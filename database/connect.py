@@ -62,6 +62,13 @@ READ_COMMITTED_SQL = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 # PostgreSQL's own timeouts end a hung transaction, so that other transactions do not wait long for its locks.
 SET_IDLE_LIMIT_SQL = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
 SET_LOCK_LIMIT_SQL = f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'"
+# For statements that lock a whole table, which everyone else then waits for. PostgreSQL cancels an autovacuum of the
+# table only for those who still wait after `deadlock_timeout`, a second by default.
+SET_TABLE_LOCK_LIMIT_SQL = """
+SELECT set_config(
+    'lock_timeout', (1000 + 1000 * extract(epoch FROM current_setting('deadlock_timeout')::interval))::int::text, true
+)
+"""
 # For web requests, which have a statement_timeout of their own (database/statement_timeout.py).
 LIMIT_LOCKS_SQL = f"{SET_LOCK_LIMIT_SQL}; {SET_IDLE_LIMIT_SQL}"
 # The role or the database may have a statement_timeout, such as Supabase's two minutes, but the COPY of a large file

@@ -36,9 +36,7 @@ FROM alembic_version
 """
 READ_COMMENT_SQL = "SELECT version_num, obj_description('alembic_version'::regclass) FROM alembic_version"
 OLDEST_REVISION_RE = re.compile(r"Processes need at least the revision (\w+)")
-# Everyone who uses a table waits behind a migration that waits for its lock. So it waits for a second only, and starts
-# again.
-LOCK_TIMEOUT_SECONDS = 1
+# Everyone who uses a table waits behind a migration that waits for its lock. So it gives up soon, and starts again.
 LOCK_ATTEMPTS = 60
 LOCK_PAUSE_SECONDS = 1
 # How long a migration waits for another process that migrates.

@@ -13,8 +13,15 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from database.advisory_locks import MIGRATION_KEY
-from database.connect import ENGINE_URL, READ_COMMITTED_SQL, SET_IDLE_LIMIT_SQL, Component, connect
-from database.migrate import LOCK_TIMEOUT_SECONDS, TURN_SECONDS, check_server_version, describe_oldest_revision
+from database.connect import (
+    ENGINE_URL,
+    READ_COMMITTED_SQL,
+    SET_IDLE_LIMIT_SQL,
+    SET_TABLE_LOCK_LIMIT_SQL,
+    Component,
+    connect,
+)
+from database.migrate import TURN_SECONDS, check_server_version, describe_oldest_revision
 from models import SEARCH_INDEX_PREFIX, STAGING_TABLE_PREFIX, Base
 
 
@@ -47,7 +54,7 @@ def limit_waits(connection: Connection) -> None:
         return
     with contextlib.closing(driver_connection.cursor()) as cursor:
         cursor.execute(f"{READ_COMMITTED_SQL}; {SET_IDLE_LIMIT_SQL}")
-        cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'; SET LOCAL statement_timeout = 0")
+        cursor.execute(f"{SET_TABLE_LOCK_LIMIT_SQL}; SET LOCAL statement_timeout = 0")
 
 
 def record_oldest_revision(

@@ -16,7 +16,7 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from database.connect import transaction
+from database.connect import SET_TABLE_LOCK_LIMIT_SQL, transaction
 from importer.errors import FailureKind, ImportFailure
 from importer.jobs import deleted_tables, repository
 from importer.jobs.log_messages import log_message
@@ -144,7 +144,7 @@ def drop_staging_of_ended_jobs(connection: Connection) -> None:
         job_ids = [row[0] for row in cursor.fetchall()]
     for job_id in job_ids:
         with contextlib.suppress(errors.LockNotAvailable), transaction(connection) as cursor:
-            cursor.execute("SET LOCAL lock_timeout = '1s'")
+            cursor.execute(SET_TABLE_LOCK_LIMIT_SQL)
             # A client may have retried the job since; then it needs the table.
             cursor.execute(
                 f"SELECT FROM import_jobs WHERE id = %s AND {HAS_ENDED_WITH_STAGING_SQL} FOR UPDATE", (job_id,)

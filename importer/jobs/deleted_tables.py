@@ -11,7 +11,7 @@ import contextlib
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 
-from database.connect import transaction
+from database.connect import SET_TABLE_LOCK_LIMIT_SQL, transaction
 from models import DELETED_TABLE_PREFIX
 
 FIND_UNNAMED_TABLES_SQL = """
@@ -28,5 +28,5 @@ def drop_unnamed_tables(connection: Connection) -> None:
         names = [name for (name,) in cursor.fetchall()]
     for name in names:
         with contextlib.suppress(errors.LockNotAvailable), transaction(connection) as cursor:
-            cursor.execute("SET LOCAL lock_timeout = '1s'")
+            cursor.execute(SET_TABLE_LOCK_LIMIT_SQL)
             cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(name)))

@@ -13,7 +13,6 @@ from importer.pipeline import undo as undo_module
 from importer.pipeline.run import Observer, Step, StepKind
 from support.api import read_json
 from support.bulk import open_transaction, run_change
-from support.database import execute
 from support.imports import request_action, run_job
 from support.jobs import create_runner
 from support.search_indexes import PARTS, create_products, find_generations, find_skus, list_parts
@@ -69,16 +68,6 @@ def test_the_index_of_texts_stays_if_few_products_are_restored(
     task_id = run_change(client, "delete", filter={"q": "lamp 11"})["task_id"]
     assert all(kinds == set(KINDS) for kinds in undo(client, settings, database_url, task_id))
     assert find_skus(database_url, Filter(name="lamp 11500")) == (["k-11500"], 1)
-
-
-def test_an_autovacuum_does_not_keep_the_index_of_texts(database_url: str) -> None:
-    # PostgreSQL cancels an autovacuum only for those who still wait after `deadlock_timeout`.
-    ((waits_long_enough,),) = execute(
-        database_url,
-        f"{search_indexes.DROP_WAIT_SQL};"
-        " SELECT current_setting('lock_timeout')::interval > current_setting('deadlock_timeout')::interval",
-    )
-    assert waits_long_enough
 
 
 def test_an_undo_goes_on_if_others_keep_the_index_of_texts_in_use(
