@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import product
@@ -97,9 +97,13 @@ class Filter:
         """Return the condition for a query that finds the texts without an index."""
         return self._combine((match.scan_condition() for match in self.matches), in_scan=True)
 
-    def indexed_condition(self) -> sql.Composable:
-        """Return the condition in a form that uses the search index of texts, if the filter `is_indexable`."""
-        return self._combine([indexed_condition(self.matches)], in_scan=True)
+    def indexed_condition(self, shares: Sequence[float] = (), *, enough: float = 0) -> sql.Composable:
+        """Return the condition in a form that uses the search index of texts, if the filter `is_indexable`.
+
+        `shares` are those of all products that meet each of the `matches`, if they are known. The index need not look
+        for all texts if the first ones leave `enough` of all products.
+        """
+        return self._combine([indexed_condition(self.matches, shares, enough=enough)], in_scan=True)
 
     def pairs_condition(self) -> sql.Composable:
         """Return what the index of texts finds of a filter that `has_pair`: all matches except in mixed texts."""

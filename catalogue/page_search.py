@@ -90,7 +90,10 @@ class PageSearch:
         self._has_few_ids = False
         # What the job of the filter has written, if the filter names one.
         self._changed: ChangesSummary | None = None
+        # The shares of all products that meet each demand of the filter for a text, if they are known.
+        self._shares: tuple[float, ...] = ()
         self.generations, self._catalogue_rows = search_indexes.read_state(cursor)
+        self._is_large = self._catalogue_rows > thresholds.max_serial_rows
 
     def run(self) -> list[Row]:
         """Choose a strategy and return the products of the page, each with its sort key."""
@@ -127,8 +130,9 @@ class PageSearch:
     def _find_sampled(self) -> list[Row]:
         """Return the page for a filter of which only a sample tells how many products match."""
         max_fetched_rows = self._thresholds.max_fetched_rows
-        sampled = sample_share(self._cursor, self._filter, self._catalogue_rows)
-        share = sampled.value
+        is_ranked = self._is_large and sum(match.is_indexable for match in self._filter.matches) > 1
+        sampled = sample_share(self._cursor, self._filter, self._catalogue_rows, tells_matches=is_ranked)
+        self._shares, share = sampled.of_matches, sampled.value
         if not sampled.is_reliable or share * self._catalogue_rows < max_fetched_rows:
             rows = self._fetch_matches(max_fetched_rows + 1, expected_rows=share * self._catalogue_rows)
             if self.total <= max_fetched_rows:
@@ -176,7 +180,8 @@ class PageSearch:
         if mixed:
             indexed = sql.SQL(" AND ").join([self._filter.pairs_condition(), recent])
         elif use_indexes:
-            indexed = self._filter.indexed_condition()
+            enough = self._thresholds.max_compared_rows / max(1, self._catalogue_rows)
+            indexed = self._filter.indexed_condition(self._shares, enough=enough)
         elif self._changed is not None and self._changed.first_at is not None and not self._has_few_ids:
             # With the time as a literal, the planner knows how many products were changed since, and reads only those.
             bound = sql.SQL("updated_at >= {}").format(sql.Literal(self._changed.first_at))
@@ -185,7 +190,7 @@ class PageSearch:
         parts += [self._mixed_part(generation, before=chain[-1].until) for generation in mixed]
         matches = [sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition) for part, condition in parts]
         plan = PLAN_FREELY_SQL
-        if use_indexes and expected_rows > self._thresholds.max_fetched_rows:
+        if use_indexes and (self._is_large or expected_rows > self._thresholds.max_fetched_rows):
             plan = PLAN_MANY_IN_PARALLEL_SQL
         elif use_indexes:
             lags = search_indexes.has_many_recent(self._cursor, chain, self._thresholds.max_serial_recent_rows)
@@ -266,8 +271,9 @@ class PageSearch:
             return self._scan()
         expected_rows = (self._offset + self._limit) / share
         if expected_rows <= self._thresholds.max_scan_rows:
-            # The matches may be far apart in this order. The more of them there are, the longer it takes to fetch all.
-            patience = min(self._thresholds.max_scan_rows, share * self._catalogue_rows / 4)
+            # The matches may be far apart in this order. The more of them there are, the longer it takes to fetch all,
+            # so a scan in vain costs little beside it.
+            patience = min(self._thresholds.max_scan_rows, share * self._catalogue_rows / 8)
             max_rows = int(max(self._thresholds.min_scan_rows, 2 * expected_rows, patience))
             columns = [*TEXT_COLUMNS, "active", "updated_at"]
             scan = self._build_scan(self._sorting, columns, self._bound_of_scan(), max_rows)

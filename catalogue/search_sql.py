@@ -16,8 +16,8 @@ PLAN_SERIALLY_SQL = PLAN_FREELY_SQL + "; SET LOCAL max_parallel_workers_per_gath
 PLAN_WITH_INDEXES_SQL = PLAN_SERIALLY_SQL + "; SET LOCAL enable_seqscan = off"
 # Unless there are so many recent products that reading them takes longer.
 PLAN_RECENT_IN_PARALLEL_SQL = PLAN_FREELY_SQL + "; SET LOCAL enable_seqscan = off"
-# Many matches are compared with the text faster in parallel. The planner does not see that: it expects to wait for
-# pages that are in memory.
+# Long lists of the index are read, and many matches are compared with the text, faster in parallel. The planner does
+# not see that: it expects few matches, and to wait for pages that are in memory.
 PLAN_MANY_IN_PARALLEL_SQL = (
     PLAN_RECENT_IN_PARALLEL_SQL + "; SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0"
 )

@@ -20,6 +20,10 @@ class Thresholds:
     - `max_sorted_recent_rows`: beyond this number of recent products, sorting or filtering them takes longer than
       reading the whole table in parallel, so search indexes other than that of texts no longer help.
     - `max_serial_recent_rows`: beyond this number, parallel workers help to look for a text in the recent products.
+    - `max_serial_rows`: in a catalogue of more products, parallel workers help to look for a text in the index, and it
+      pays to find out which of several texts are the rarest.
+    - `max_compared_rows`: if the rarest texts leave about this many products, comparing them with the other texts takes
+      less time than looking for those in the index.
     - `max_mixed_rows`: beyond this number of mixed texts, a search for a pair of letters reads the whole table.
     """
 
@@ -31,6 +35,8 @@ class Thresholds:
     max_scan_rows: int = 100_000
     max_sorted_recent_rows: int = 50_000
     max_serial_recent_rows: int = 20_000
+    max_serial_rows: int = 1_000_000
+    max_compared_rows: int = 20_000
     max_mixed_rows: int = 50_000
 
 

@@ -10,6 +10,8 @@ character beside it.
 
 from __future__ import annotations
 
+import itertools
+import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,9 +114,19 @@ def _pattern(text: str) -> sql.Composable:
     return sql.Literal(containing(text))
 
 
-def indexed_condition(matches: Sequence[TextMatch]) -> sql.Composable:
-    """Return a condition for products that meet all demands, which uses the index for the first indexable ones."""
-    indexed = [match for match in matches if match.is_indexable][:MAX_INDEXED_MATCHES]
+def indexed_condition(
+    matches: Sequence[TextMatch], shares: Sequence[float] = (), *, enough: float = 0
+) -> sql.Composable:
+    """Return a condition for products that meet all demands, which uses the index for the first indexable ones.
+
+    `shares` are those of all products that meet each demand, if they are known. Then the condition uses the index for
+    the rarest texts, until these leave `enough` of all products: about their product, as if the texts had nothing to do
+    with each other. The rarest one is first, so that the index skips most of the lists of the others.
+    """
+    ranked = sorted(zip(shares or [0.0] * len(matches), matches, strict=True), key=operator.itemgetter(0))
+    indexable = [(share, match) for share, match in ranked if match.is_indexable][:MAX_INDEXED_MATCHES]
+    left = itertools.accumulate((share for share, _ in indexable), operator.mul, initial=1.0)
+    indexed = [match for (_, match), share in zip(indexable, left, strict=False) if not shares or share > enough]
     others = [match.scan_condition() for match in matches if match not in indexed]
     return sql.SQL(" AND ").join([*(match.indexed_condition() for match in indexed), *others])
 

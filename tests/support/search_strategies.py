@@ -26,5 +26,7 @@ THRESHOLDS = {
         deep_offset_rows=40,
         min_scan_rows=5,
         max_scan_rows=70,
+        max_serial_rows=0,
+        max_compared_rows=20,
     ),
 }

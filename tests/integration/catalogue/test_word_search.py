@@ -18,6 +18,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from catalogue import index_generations, search, search_indexes
 from catalogue.filters import Filter
+from catalogue.sampling import sample_share
 from catalogue.search_indexes import TEXT_INDEX
 from catalogue.search_thresholds import Thresholds
 from catalogue.sorting import SORT_KEYS, Sorting
@@ -177,6 +178,32 @@ def test_the_index_looks_for_several_words_wherever_they_are(database_url: str) 
         assert all(text in scan for text in ("row 17", "odd 33", "commonplace", "sku"))
         page = search.find_page(cursor, product_filter, Sorting())
         assert [product.id for product in page.products] == [211, 8844]
+
+
+def test_the_index_of_a_large_catalogue_looks_for_the_rarest_words(database_url: str) -> None:
+    execute(
+        database_url,
+        "INSERT INTO products (sku, name, description)"
+        " SELECT 'sku-' || n, 'commonplace', CASE WHEN n % 50 = 0 THEN 'rare' ELSE 'odd' END || n % 2"
+        " FROM generate_series(1, 8000) n",
+    )
+    assert search_indexes.build_indexes(database_url)
+    product_filter = Filter(q="commonplace odd1 missing rare -sku")
+    with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+        sampled = sample_share(cursor, product_filter, 8000, tells_matches=True)
+        shares = dict(zip((match.text for match in product_filter.matches), sampled.of_matches, strict=True))
+        assert list(shares) == ["commonplace", "missing", "odd1", "rare", "sku"]
+        # A text that the sample does not have may exist.
+        assert 0 < shares["missing"] < shares["rare"] < 0.05 < 0.4 < shares["odd1"] < 0.6 < shares["commonplace"]
+        condition = product_filter.indexed_condition(sampled.of_matches, enough=0.0001).as_string(cursor)
+        generations, _ = search_indexes.read_state(cursor)
+        indexed = generations[TEXT_INDEX][0].condition.as_string(cursor)
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN SELECT id FROM products WHERE {indexed} AND {condition}")
+        (scan,) = [line for (line,) in cursor.fetchall() if "Index Cond" in line]
+        assert scan.index("missing") < scan.index("rare")
+        assert "odd1" not in scan
+        assert "commonplace" not in scan
 
 
 @pytest.mark.parametrize("text", ["\x1f", "a\x1fb", "b\x1fcc", "abc\x1fabc", "Ünï", "u\u0308nï", "lam\u200bp abc"])
