@@ -117,9 +117,10 @@ def retry_import(task_id: str) -> tuple[Response, int]:
     options = load_optional_body(RetryOptionsSchema())
     if "preview" in options:
         options["wants_preview"] = options.pop("preview")
+    starts_again, started_by = job.status in FINAL_STATUSES and job.kind == "import", job.started_by
     require_file(job)
-    if job.status in FINAL_STATUSES and job.kind == "import":
-        require_room(job.started_by)
+    if starts_again:
+        require_room(started_by)
 
     def retry(cursor: Cursor, key: str) -> None:
         before = find_job(key)

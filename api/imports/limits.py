@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from flask import current_app
-from sqlalchemy import func, select
 
 import config
 from api.errors import ErrorType
+from database.pooled_connections import autocommitting
 from importer.jobs.resumable_uploads import LIFETIME_HOURS
-from models import ImportJob, db
+from models import db
 
 TOO_MANY_IMPORTS = ErrorType(
     429,
@@ -30,7 +30,10 @@ UPLOAD_TOO_LONG = ErrorType(
 RETRY_AFTER_SECONDS = 30
 # A person hardly waits this long, but a client that repeats the call by itself does no harm.
 UPLOADS_RETRY_AFTER_SECONDS = 300
-ACTIVE_STATUSES = ("pending", "processing")
+COUNT_ACTIVE_SQL = """
+SELECT count(*), count(*) FILTER (WHERE started_by = %s) FROM import_jobs
+WHERE status IN ('pending', 'processing') AND kind = 'import'
+"""
 
 
 def require_room(started_by: str) -> None:
@@ -39,9 +42,10 @@ def require_room(started_by: str) -> None:
     Uploads that end at the same time may exceed a limit by their number.
     """
     settings: config.Settings = current_app.config["SETTINGS"]
-    own = func.count().filter(ImportJob.started_by == started_by)
-    query = select(func.count(), own).where(ImportJob.status.in_(ACTIVE_STATUSES), ImportJob.kind == "import")
-    total, of_person = db.session.execute(query).one()
+    # No transaction stays open, which would be idle while the file arrives and is stored.
+    with autocommitting(db.engine) as cursor:
+        cursor.execute(COUNT_ACTIVE_SQL, (started_by,))
+        total, of_person = cursor.fetchone() or (0, 0)
     if of_person >= settings.max_imports_per_person:
         limit, whose = settings.max_imports_per_person, "person"
         start = f"You have {of_person:,} imports that wait or run"

@@ -9,7 +9,7 @@ from flask import current_app
 
 from api.errors import ApiError, ErrorType
 from importer.storage.storage import FULL, Storage
-from models import ImportJob
+from models import ImportJob, db
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +41,16 @@ def storage_error(error: OSError) -> ApiError:
 
 
 def require_file(job: ImportJob) -> None:
-    """Raise the 409 if the file of an import that could be read again no longer exists, the 503 if nobody can tell."""
-    if job.kind != "import" or job.status == "completed":
+    """Raise the 409 if the file of an import that could be read again no longer exists, the 503 if nobody can tell.
+
+    Ends the transaction of the session, because the storage may take long to answer.
+    """
+    can_read_again, name = job.kind == "import" and job.status != "completed", job.stored_name
+    db.session.rollback()
+    if not can_read_again:
         return
     try:
-        exists = storage().exists(job.stored_name)
+        exists = storage().exists(name)
     except OSError as error:
         log.error("Could not look for the file of an import: %s", error)
         raise STORAGE_UNAVAILABLE.exception() from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 import config
+from importer.storage.folder import FolderStorage, FolderUpload
 from models import db
 from support.api import read_error
 from support.bulk import create_products, open_transaction
@@ -34,6 +37,16 @@ WRITING_CALLS: dict[str, Call] = {
         "/api/upload", data={"file": (io.BytesIO(b"sku\n1\n"), "products.csv")}
     ),
 }
+
+
+FORM_TYPE = "multipart/form-data; boundary=frame"
+FORM = b"""--frame\r
+Content-Disposition: form-data; name="file"; filename="products.csv"\r
+\r
+sku
+1\r
+--frame--\r
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +106,94 @@ def test_a_connection_that_is_lost_before_its_transaction_begins_is_replaced(app
             connection.begin()
         assert connection.invalidated
     assert app.test_client().get("/api/products").status_code == 200
+
+
+class Body(io.BytesIO):
+    """The body of a request, which calls `on_read` before each part of it is read."""
+
+    def __init__(self, content: bytes, on_read: Callable[[], None]) -> None:
+        super().__init__(content)
+        self.on_read = on_read
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.on_read()
+        return super().read(size)
+
+    def readinto(self, buffer: Any, /) -> int:
+        self.on_read()
+        return super().readinto(buffer)
+
+
+def list_writing_calls(app: Flask, task_id: str) -> Iterator[tuple[str, str]]:
+    """Yield the method and a path of each call that may have a body."""
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<(\w+:)?\w+>", "1", rule.rule.replace("<task_id>", task_id))
+        for method in sorted({"POST", "PUT", "PATCH", "DELETE"} & (rule.methods or set())):
+            yield method, path
+
+
+def test_no_call_keeps_a_transaction_open_while_its_body_arrives(
+    app: Flask, client: FlaskClient, database_url: str
+) -> None:
+    # PostgreSQL ends a transaction that is idle for long, and a client may send slowly.
+    create_products(database_url, 1)
+    assert WRITING_CALLS["create a webhook"](client).status_code == 201
+    task_id = WRITING_CALLS["upload a file"](client).get_json()["task_id"]
+    assert client.post(f"/api/imports/{task_id}/cancel").status_code == 202
+    read, faults = set(), set()
+    for method, path in sorted(list_writing_calls(app, task_id), key=lambda call: call[0] == "DELETE"):
+
+        def note(call: tuple[str, str] = (method, path)) -> None:
+            read.add(call)
+            if db.session.registry.has() and db.session().in_transaction():
+                faults.add(call)
+
+        content, content_type = (FORM, FORM_TYPE) if path == "/api/upload" else (b"{}", "application/json")
+        body = Body(content, note)
+        answer = app.test_client().open(
+            path, method=method, input_stream=body, content_type=content_type, content_length=len(content)
+        )
+        assert answer.status_code != 500, path
+    assert faults == set()
+    paths = {"/api/upload", "/api/products", "/api/webhooks/1/test", f"/api/imports/{task_id}/retry"}
+    assert {("POST", path) for path in paths} <= read
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Let PostgreSQL end transactions that are idle for 50 ms; the value waits for longer."""
+    monkeypatch.setattr("database.connect.LIMIT_LOCKS_SQL", "SET LOCAL idle_in_transaction_session_timeout = '50ms'")
+    return lambda: time.sleep(0.2)
+
+
+def test_an_upload_may_take_longer_than_a_transaction_may_be_idle(
+    client: FlaskClient, impatient: Callable[[], None]
+) -> None:
+    answer = client.post(
+        "/api/upload", input_stream=Body(FORM, impatient), content_type=FORM_TYPE, content_length=len(FORM)
+    )
+    assert answer.status_code == 202
+
+
+def test_the_storage_may_take_longer_than_a_transaction_may_be_idle(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, impatient: Callable[[], None]
+) -> None:
+    def delay(name: str, storage_class: type) -> None:
+        method = getattr(storage_class, name)
+
+        def delayed(*arguments: Any) -> Any:
+            impatient()
+            return method(*arguments)
+
+        monkeypatch.setattr(storage_class, name, delayed)
+
+    delay("finish", FolderUpload)
+    delay("exists", FolderStorage)
+    answer = WRITING_CALLS["upload a file"](client)
+    assert answer.status_code == 202
+    task_id = answer.get_json()["task_id"]
+    assert client.post(f"/api/imports/{task_id}/cancel").status_code == 202
+    assert client.post(f"/api/imports/{task_id}/retry").status_code == 202
 
 
 def terminate(connection: Any, database_url: str) -> None:
