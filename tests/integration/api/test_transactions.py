@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,10 @@ WRITING_CALLS: dict[str, Call] = {
 }
 
 
+END_IDLE_SQL = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+WHERE datname = current_database() AND state = 'idle in transaction'
+"""
 FORM_TYPE = "multipart/form-data; boundary=frame"
 FORM = b"""--frame\r
 Content-Disposition: form-data; name="file"; filename="products.csv"\r
@@ -111,7 +114,7 @@ def test_a_connection_that_is_lost_before_its_transaction_begins_is_replaced(app
 class Body(io.BytesIO):
     """The body of a request, which calls `on_read` before each part of it is read."""
 
-    def __init__(self, content: bytes, on_read: Callable[[], None]) -> None:
+    def __init__(self, content: bytes, on_read: Callable[[], object]) -> None:
         super().__init__(content)
         self.on_read = on_read
 
@@ -160,29 +163,30 @@ def test_no_call_keeps_a_transaction_open_while_its_body_arrives(
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Let PostgreSQL end transactions that are idle for 50 ms; the value waits for longer."""
-    monkeypatch.setattr("database.connect.LIMIT_LOCKS_SQL", "SET LOCAL idle_in_transaction_session_timeout = '50ms'")
-    return lambda: time.sleep(0.2)
+def end_idle_transactions(database_url: str) -> Callable[[], object]:
+    """End the transactions that are idle now, as PostgreSQL does with those that are idle for long."""
+    return lambda: execute(database_url, END_IDLE_SQL)
 
 
 def test_an_upload_may_take_longer_than_a_transaction_may_be_idle(
-    client: FlaskClient, impatient: Callable[[], None]
+    client: FlaskClient, end_idle_transactions: Callable[[], object]
 ) -> None:
-    answer = client.post(
-        "/api/upload", input_stream=Body(FORM, impatient), content_type=FORM_TYPE, content_length=len(FORM)
-    )
+    body = Body(FORM, end_idle_transactions)
+    answer = client.post("/api/upload", input_stream=body, content_type=FORM_TYPE, content_length=len(FORM))
     assert answer.status_code == 202
 
 
 def test_the_storage_may_take_longer_than_a_transaction_may_be_idle(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, impatient: Callable[[], None]
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, end_idle_transactions: Callable[[], object]
 ) -> None:
+    called = []
+
     def delay(name: str, storage_class: type) -> None:
         method = getattr(storage_class, name)
 
         def delayed(*arguments: Any) -> Any:
-            impatient()
+            called.append(name)
+            end_idle_transactions()
             return method(*arguments)
 
         monkeypatch.setattr(storage_class, name, delayed)
@@ -194,6 +198,7 @@ def test_the_storage_may_take_longer_than_a_transaction_may_be_idle(
     task_id = answer.get_json()["task_id"]
     assert client.post(f"/api/imports/{task_id}/cancel").status_code == 202
     assert client.post(f"/api/imports/{task_id}/retry").status_code == 202
+    assert called == ["finish", "exists"]
 
 
 def terminate(connection: Any, database_url: str) -> None:
