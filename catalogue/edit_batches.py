@@ -12,7 +12,7 @@ from psycopg2.extras import Json
 
 from access.audit import Origin
 from catalogue.edits import EditedProduct, record_edits
-from catalogue.page_search import ProductRow
+from catalogue.page_reader import ProductRow
 from catalogue.selection import MAX_ID
 from database.serializers import format_timestamp
 from monitoring.context import current_request_id

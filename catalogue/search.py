@@ -14,7 +14,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from catalogue.counting import count
 from catalogue.filters import Filter
-from catalogue.page_search import PageSearch, ProductRow
+from catalogue.page_reader import ProductRow
+from catalogue.page_search import PageSearch
 from catalogue.search_thresholds import DEFAULT_THRESHOLDS, Thresholds
 from catalogue.sorting import PageToken, Sorting
 

@@ -47,9 +47,9 @@ WITH page AS (
 SELECT {columns}, key FROM page JOIN products USING (id) ORDER BY {order_by}
 """
 MERGE_SCANS_SQL = "SELECT * FROM ({scans}) scanned ORDER BY {order_by} LIMIT {max_rows}"
-PAGE_OF_SCAN_SQL = """
+PAGE_SQL = """
 WITH page AS (
-    SELECT id, key FROM ({scan}) scanned WHERE {condition} ORDER BY {order_by} OFFSET {offset} LIMIT {limit}
+    SELECT id, key FROM ({source}) found WHERE {condition} ORDER BY {order_by} OFFSET {offset} LIMIT {limit}
 )
 SELECT {columns}, key FROM page JOIN products USING (id) ORDER BY {order_by}
 """

@@ -33,7 +33,7 @@ from api.response_fields import EXAMPLE_TIME
 from api.schemas import MessageSchema
 from catalogue import search
 from catalogue.edits import EditedProduct, record_edits
-from catalogue.page_search import ProductRow
+from catalogue.page_reader import ProductRow
 from catalogue.sorting import InvalidPageToken
 from database.serializers import PRODUCT_FIELDS, serialize_product
 from models import Product, db
