@@ -8,6 +8,7 @@ from psycopg2.extensions import cursor as Cursor
 from catalogue import search_indexes
 from catalogue.filters import Filter
 from catalogue.index_generations import Generation, split_by_age
+from catalogue.sampling import sample_recent_share
 from catalogue.search_indexes import ACTIVE_INDEX, MIXED_INDEX, TEXT_INDEX, Generations
 from catalogue.search_sql import COUNT_SQL, PLAN_FREELY_SQL, PLAN_SERIALLY_SQL, union_all
 from catalogue.search_thresholds import DEFAULT_THRESHOLDS, Thresholds
@@ -30,7 +31,7 @@ def find_chain(cursor: Cursor, product_filter: Filter, generations: Generations)
     """Return the generations of the search index that finds the products that match a filter, if one can help."""
     if product_filter.has_text:
         return generations.get(TEXT_INDEX, ()) if product_filter.is_indexable else ()
-    return skip_lagging(cursor, generations.get(ACTIVE_INDEX, ()), DEFAULT_THRESHOLDS)
+    return skip_lagging(cursor, generations.get(ACTIVE_INDEX, ()), DEFAULT_THRESHOLDS)[0]
 
 
 def find_mixed_chain(
@@ -46,7 +47,19 @@ def find_mixed_chain(
     return () if has_many else mixed
 
 
-def skip_lagging(cursor: Cursor, chain: tuple[Generation, ...], thresholds: Thresholds) -> tuple[Generation, ...]:
-    """Return a chain, or none if there are so many recent products that reading the whole table is faster."""
-    lags = chain and search_indexes.has_many_recent(cursor, chain, thresholds.max_sorted_recent_rows)
-    return () if lags else chain
+def skip_lagging(
+    cursor: Cursor, chain: tuple[Generation, ...], thresholds: Thresholds, *, has_alternative: bool = False
+) -> tuple[tuple[Generation, ...], bool]:
+    """Return a chain, or none if so many products are recent that reading the whole table is faster.
+
+    `has_alternative` says that an index of the whole table has the same order. Also returns whether there are so many
+    recent products that parallel workers help to read them.
+    """
+    if not chain:
+        return (), False
+    recent_rows = search_indexes.count_recent(cursor, chain, thresholds.max_sorted_recent_rows + 1)
+    lags = recent_rows > thresholds.max_sorted_recent_rows
+    if lags and not has_alternative:
+        share = sample_recent_share(cursor, search_indexes.estimate_rows(cursor), chain[-1].until)
+        lags = share > thresholds.max_sorted_recent_share
+    return () if lags else chain, recent_rows > thresholds.max_serial_recent_rows

@@ -18,6 +18,7 @@ from catalogue.search_sql import (
     ORDERED_SCAN_SQL,
     PAGE_SQL,
     PLAN_FREELY_SQL,
+    PLAN_ORDERED_IN_PARALLEL_SQL,
     PLAN_ORDERED_SCAN_SQL,
     union_all,
 )
@@ -92,10 +93,10 @@ class PageReader:
         *indexed, recent = split_by_age(self.ordered_chain)
         conditions = [sql.SQL(part.condition) for part in SEARCH_INDEXES[key.search_index]]
         indexed_scans = [scan(sql.SQL(" AND ").join(pair)) for pair in itertools.product(indexed, conditions)]
-        # OFFSET 0 makes PostgreSQL collect the few recent products first and then sort them. Otherwise it might look
-        # for them along an index of the whole table, which takes long.
+        # OFFSET 0 makes PostgreSQL collect the recent products first and then sort them. Otherwise it might look for
+        # them along an index of the whole table, which takes long. Without it, parallel workers can sort them.
         return sql.SQL(MERGE_SCANS_SQL).format(
-            scans=union_all([*indexed_scans, scan(recent, "OFFSET 0")]),
+            scans=union_all([*indexed_scans, scan(recent, "OFFSET 0" if key.indexed else "")]),
             order_by=sorting.order_by(),
             max_rows=sql.Literal(max_rows),
         )
@@ -103,14 +104,26 @@ class PageReader:
     @cached_property
     def ordered_chain(self) -> tuple[Generation, ...]:
         """The generations of the search index that has the wanted order, if it can help."""
-        return skip_lagging(self._cursor, self._generations.get(self._sorting.key.search_index, ()), self._thresholds)
+        return self._chain_and_lag[0]
+
+    @cached_property
+    def _chain_and_lag(self) -> tuple[tuple[Generation, ...], bool]:
+        """The `ordered_chain`, and whether parallel workers help to read the recent products."""
+        key = self._sorting.key
+        chain = self._generations.get(key.search_index, ())
+        return skip_lagging(self._cursor, chain, self._thresholds, has_alternative=key.indexed)
 
     def read_scan(
         self, scan: sql.Composable, condition: sql.Composable, sorting: Sorting, offset: int, limit: int
     ) -> list[Row]:
         """Return `limit` rows of a scan that meet the condition, after skipping `offset` of them."""
-        has_index = bool(self._generations if sorting.key.indexed else self.ordered_chain)
-        plan = PLAN_ORDERED_SCAN_SQL if has_index else PLAN_FREELY_SQL
+        plan = PLAN_ORDERED_SCAN_SQL
+        if not sorting.key.indexed:
+            chain, has_many_recent = self._chain_and_lag
+            plan = PLAN_ORDERED_IN_PARALLEL_SQL if has_many_recent else PLAN_ORDERED_SCAN_SQL
+            plan = plan if chain else PLAN_FREELY_SQL
+        elif not self._generations:
+            plan = PLAN_FREELY_SQL
         return self.read_page(scan, condition, sorting, offset, limit, plan=plan)
 
     def read_page(

@@ -211,7 +211,8 @@ class PageSearch:
         if use_indexes and (self._is_large or expected_rows > self._thresholds.max_fetched_rows):
             plan = PLAN_MANY_IN_PARALLEL_SQL
         elif use_indexes:
-            lags = search_indexes.has_many_recent(self._cursor, chain, self._thresholds.max_serial_recent_rows)
+            max_serial_rows = self._thresholds.max_serial_recent_rows
+            lags = search_indexes.count_recent(self._cursor, chain, max_serial_rows + 1) > max_serial_rows
             plan = PLAN_RECENT_IN_PARALLEL_SQL if lags else PLAN_WITH_INDEXES_SQL
         return union_all(matches), plan
 

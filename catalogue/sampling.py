@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg2 import sql
@@ -45,6 +46,10 @@ FROM (
         array_agg(key ORDER BY key {direction}) FILTER (WHERE matching) AS matching_keys
     FROM (SELECT {key} AS key, {condition} AS matching FROM ({sample}) texts WHERE {follows} OFFSET 0) following
 ) sampled
+"""
+RECENT_SHARE_SQL = """
+SELECT count(*) FILTER (WHERE updated_at >= {since}) / greatest(1, count(*))::float8
+FROM products TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1)
 """
 LOWER_TEXTS_SQL = sql.SQL(", ").join(sql.SQL("lower({0}) AS {0}").format(sql.Identifier(name)) for name in TEXT_COLUMNS)
 
@@ -140,6 +145,16 @@ def sample_start(
     return SampledStart(sorting, last_key, preceding_rows)
 
 
+def sample_recent_share(cursor: Cursor, catalogue_rows: int, since: datetime) -> float:
+    """Return the share of all products that were updated at `since` or later, from a sample."""
+    cursor.execute(sql.SQL(RECENT_SHARE_SQL).format(percent=_percent(catalogue_rows), since=sql.Literal(since)))
+    (share,) = cursor.fetchone() or (0.0,)
+    return float(share)
+
+
 def _sample(catalogue_rows: int) -> sql.Composable:
-    percent = min(100.0, 100 * SAMPLE_ROWS / catalogue_rows)
-    return sql.SQL(SAMPLE_SQL).format(lower_texts=LOWER_TEXTS_SQL, percent=sql.Literal(percent))
+    return sql.SQL(SAMPLE_SQL).format(lower_texts=LOWER_TEXTS_SQL, percent=_percent(catalogue_rows))
+
+
+def _percent(catalogue_rows: int) -> sql.Composable:
+    return sql.Literal(min(100.0, 100 * SAMPLE_ROWS / catalogue_rows))

@@ -247,9 +247,9 @@ def check_health(cursor: Cursor) -> SearchIndexHealth:
     )
 
 
-def has_many_recent(cursor: Cursor, chain: Sequence[Generation], limit: int) -> bool:
-    """Return whether more than `limit` products were updated since the last generation of a chain ended."""
-    return _count_recent(cursor, chain[-1].until, limit + 1) > limit
+def count_recent(cursor: Cursor, chain: Sequence[Generation], limit: int) -> int:
+    """Return how many products were updated since the last generation of a chain ended, at most `limit`."""
+    return _count_recent(cursor, chain[-1].until, limit)
 
 
 def _count_recent(cursor: Cursor, cutoff: datetime, limit: int) -> int:

@@ -22,6 +22,8 @@ PLAN_MANY_IN_PARALLEL_SQL = (
     PLAN_RECENT_IN_PARALLEL_SQL + "; SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0"
 )
 PLAN_ORDERED_SCAN_SQL = PLAN_WITH_INDEXES_SQL + "; SET LOCAL enable_bitmapscan = off"
+# Many recent products are read and sorted in parallel.
+PLAN_ORDERED_IN_PARALLEL_SQL = PLAN_RECENT_IN_PARALLEL_SQL + "; SET LOCAL enable_bitmapscan = off"
 
 COUNT_SQL = "SELECT count(*) FROM products WHERE {part} AND {condition}"
 # The outer join returns a row even if the page is empty, so the number of matches is always known.

@@ -17,8 +17,9 @@ class Thresholds:
     - `deep_offset_rows`: beyond this offset, a scan starts at the nearer end and prefers index-only scans.
     - `min_scan_rows`: a scan that filters may always read this many products.
     - `max_scan_rows`: a search does not use such a scan if it expects to read more products than this.
-    - `max_sorted_recent_rows`: beyond this number of recent products, sorting or filtering them takes longer than
-      reading the whole table in parallel, so search indexes other than that of texts no longer help.
+    - `max_sorted_recent_rows`, `max_sorted_recent_share`: if more products than this are recent, and more than this
+      share of all, sorting or filtering them takes longer than reading the whole table in parallel, so search indexes
+      other than that of texts no longer help.
     - `max_serial_recent_rows`: beyond this number, parallel workers help to look for a text in the recent products.
     - `max_serial_rows`: in a catalogue of more products, parallel workers help to look for a text in the index, and it
       pays to find out which of several texts are the rarest.
@@ -34,6 +35,7 @@ class Thresholds:
     min_scan_rows: int = 2_000
     max_scan_rows: int = 100_000
     max_sorted_recent_rows: int = 50_000
+    max_sorted_recent_share: float = 0.25
     max_serial_recent_rows: int = 20_000
     max_serial_rows: int = 1_000_000
     max_compared_rows: int = 20_000

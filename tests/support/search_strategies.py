@@ -17,6 +17,7 @@ THRESHOLDS = {
         max_counted_rows=0,
         deep_offset_rows=40,
         max_sorted_recent_rows=20,
+        max_sorted_recent_share=0.05,
         max_serial_recent_rows=20,
     ),
     "abandons scans": Thresholds(
@@ -26,6 +27,9 @@ THRESHOLDS = {
         deep_offset_rows=40,
         min_scan_rows=5,
         max_scan_rows=70,
+        max_sorted_recent_rows=20,
+        max_sorted_recent_share=0.9,
+        max_serial_recent_rows=20,
         max_serial_rows=0,
         max_compared_rows=20,
     ),
