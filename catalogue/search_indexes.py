@@ -27,7 +27,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_index_builds
 from catalogue.build_connection import BuildConnection, BuildYielded, JobWatch
-from catalogue.index_generations import EPOCH, Generation, find_chain, parse_generation
+from catalogue.index_generations import EPOCH, SMALL_CATALOGUE_ROWS, Generation, find_chain, parse_generation
 from catalogue.index_plans import plan_generations
 from catalogue.table_upkeep import keep_up
 from catalogue.text_matches import JOINED_TEXTS, MIXED_SQL
@@ -41,9 +41,12 @@ log = logging.getLogger(__name__)
 
 # A search reads every recent product; a thousand of them take about two milliseconds. A new generation is due when
 # there are more recent products than `MAX_RECENT_ROWS` and also more than `MAX_RECENT_SHARE` of all products, because a
-# build reads the whole table.
+# build reads the whole table. `USUAL_RECENT_SHARE` is enough if that is fewer, but more than `MIN_DUE_ROWS`. A small
+# catalogue is indexed as a whole, so there it is not.
 MAX_RECENT_ROWS = 10_000
 MAX_RECENT_SHARE = 0.001
+USUAL_RECENT_SHARE = 0.005
+MIN_DUE_ROWS = 2_500
 
 # If more than this share of all products gets a former `updated_at` back, the index of texts is built again.
 MAX_RESTORED_SHARE = 0.1
@@ -202,10 +205,18 @@ def estimate_indexed(cursor: Cursor, kind: str, chain: Sequence[Generation]) -> 
 
 def find_outdated(cursor: Cursor) -> list[str]:
     """Return the kinds whose indexes leave out so many recent products that another generation is worth building."""
-    limit = int(max(MAX_RECENT_ROWS, MAX_RECENT_SHARE * estimate_rows(cursor)))
+    limit = limit_recent(estimate_rows(cursor))
     ends = _ends(find_generations(cursor))
     outdated = {end for end in set(ends.values()) if _count_recent(cursor, end, limit + 1) > limit}
     return [kind for kind, end in ends.items() if end in outdated]
+
+
+def limit_recent(catalogue_rows: int) -> int:
+    """Return how many recent products a catalogue of this size may have before another generation is worth building."""
+    usual_rows: float = MAX_RECENT_ROWS
+    if catalogue_rows > SMALL_CATALOGUE_ROWS:
+        usual_rows = min(MAX_RECENT_ROWS, max(MIN_DUE_ROWS, USUAL_RECENT_SHARE * catalogue_rows))
+    return int(max(usual_rows, MAX_RECENT_SHARE * catalogue_rows))
 
 
 def find_due(cursor: Cursor) -> list[str]:

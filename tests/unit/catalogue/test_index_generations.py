@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalogue import search_indexes
 from catalogue.index_generations import (
     EPOCH,
     MAX_LARGE_GENERATIONS,
@@ -121,3 +122,20 @@ def test_there_are_never_more_than_a_few_generations(changes: list[int], divided
         rows = [*rows[: len(kept)], *([indexed_rows / parts] * parts)]
         assert find_chain(chain) == tuple(chain)
         assert len(chain) == len(rows) <= MAX_LARGE_GENERATIONS + 8
+
+
+@pytest.mark.parametrize(
+    ("catalogue_rows", "limit"),
+    [
+        (0, 10_000),
+        (100_000, 10_000),
+        (100_001, 2_500),
+        (500_000, 2_500),
+        (1_000_000, 5_000),
+        (2_000_000, 10_000),
+        (10_000_000, 10_000),
+        (50_000_000, 50_000),
+    ],
+)
+def test_a_generation_is_due_after_fewer_changes_where_it_has_these_only(catalogue_rows: int, limit: int) -> None:
+    assert search_indexes.limit_recent(catalogue_rows) == limit
