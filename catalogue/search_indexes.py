@@ -39,10 +39,10 @@ from models import SEARCH_INDEX_PREFIX
 
 log = logging.getLogger(__name__)
 
-# A search reads every recent product; a thousand of them take about two milliseconds. A new generation is due when
-# there are more recent products than `MAX_RECENT_ROWS` and also more than `MAX_RECENT_SHARE` of all products, because a
-# build reads the whole table. `USUAL_RECENT_SHARE` is enough if that is fewer, but more than `MIN_DUE_ROWS`. A small
-# catalogue is indexed as a whole, so there it is not.
+# A search reads every recent product; a thousand of them take about two milliseconds. A build reads the whole table.
+# So a new generation is due when more than `USUAL_RECENT_SHARE` of all products are recent, at least `MIN_DUE_ROWS` and
+# at most `MAX_RECENT_ROWS`. In a catalogue of many millions, it is due when more than `MAX_RECENT_SHARE` are. A build
+# indexes all products of a small catalogue, so there it is due beyond `MAX_RECENT_ROWS` only. See `limit_recent`.
 MAX_RECENT_ROWS = 10_000
 MAX_RECENT_SHARE = 0.001
 USUAL_RECENT_SHARE = 0.005
