@@ -51,6 +51,7 @@ from tables.products import (
     SEARCH_INDEX_PREFIX,
     SKU_MAX_CHARACTERS,
     Product,
+    ProductCount,
     ProductEdit,
     SearchIndexBuild,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "Installation",
     "OidcAttempt",
     "Product",
+    "ProductCount",
     "ProductEdit",
     "RequestCount",
     "ResumableUpload",

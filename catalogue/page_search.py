@@ -9,7 +9,7 @@ from functools import cached_property
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from catalogue import search_indexes
+from catalogue import product_count, search_indexes
 from catalogue.changes import ChangesSummary, JobChanges
 from catalogue.counting import count, find_chain, find_mixed_chain
 from catalogue.filters import Filter
@@ -81,19 +81,27 @@ class PageSearch:
         max_fetched_rows = self._thresholds.max_fetched_rows
         if self._filter.changes is not None:
             return self._find_changed(self._filter.changes)
+        if self._filter.is_empty:
+            self._count_all()
+            return self._scan()
         if not self._filter.has_text and self._catalogue_rows <= self._thresholds.max_counted_rows:
             self.total = count(self._cursor, self._filter, self.generations)
-            if self._filter.is_empty:
-                return self._scan()
             if self.total <= max_fetched_rows:
                 return self._fetch_matches()
             return self._scan_for(self.total / max(1, self._catalogue_rows))
-        if self._filter.is_empty:
-            self.total, self.estimated = _round_estimate(self._catalogue_rows), True
-            return self._scan()
         if self._catalogue_rows <= self._thresholds.small_catalogue_rows:
             return self._fetch_matches()
         return self._find_sampled()
+
+    def _count_all(self) -> None:
+        """Set the total to the number of all products."""
+        known = product_count.read_count(self._cursor)
+        if known is not None:
+            self.total = known
+        elif self._catalogue_rows <= self._thresholds.max_counted_rows:
+            self.total = count(self._cursor, self._filter, self.generations)
+        else:
+            self.total, self.estimated = _round_estimate(self._catalogue_rows), True
 
     def _find_changed(self, changes: JobChanges) -> list[Row]:
         """Return the page for a filter with the products of a job: all at once if they are few, otherwise in order."""

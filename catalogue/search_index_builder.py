@@ -1,4 +1,7 @@
-"""The thread that builds the search indexes (catalogue/search_indexes.py) whenever new ones are due."""
+"""The thread that builds the search indexes (catalogue/search_indexes.py) whenever new ones are due.
+
+It also keeps up the number of products (catalogue/product_count.py).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from catalogue import search_indexes
+from catalogue import product_count, search_indexes
 from catalogue.build_connection import BuildYielded, JobWatch
 from catalogue.search_indexes import IndexBuildError
 from database.connect import Component, run_until_stopped
@@ -24,6 +27,8 @@ log = logging.getLogger(__name__)
 CHANNELS = ("products_changed", "import_jobs")
 
 CHECK_SECONDS = 60
+# A wrong number of products is found within this time.
+COUNT_SECONDS = 86_400
 # Changes that arrive within this time after a notification are covered by the same check.
 DEBOUNCE_SECONDS = 1
 STOP_CHECK_SECONDS = 1
@@ -52,6 +57,8 @@ class SearchIndexBuilder(threading.Thread):
         self._stopping = threading.Event()
         # Since when a build has been due, on the monotonic clock; None if none is.
         self._due_since: float | None = None
+        # When to check the number of products, on the same clock.
+        self._count_due = 0.0
 
     def stop(self) -> None:
         """Ask the thread to end. A build in progress is not awaited: PostgreSQL stops it when the process has ended."""
@@ -72,9 +79,19 @@ class SearchIndexBuilder(threading.Thread):
     def _keep_current(self, connection: Connection) -> None:
         listener = Listener(connection, CHANNELS, pooled=self._pooled)
         while not self._stopping.is_set():
+            self._keep_count(connection)
             # A build discards notifications, so another check follows it.
             if not self._build_when_due(connection, listener):
                 self._wait_for_changes(listener)
+
+    def _keep_count(self, connection: Connection) -> None:
+        is_due = time.monotonic() >= self._count_due
+        try:
+            product_count.keep_up(connection, check=is_due)
+        except errors.InsufficientPrivilege as error:
+            log.warning("The number of products cannot be kept up: %s", str(error).strip())
+        if is_due:
+            self._count_due = time.monotonic() + COUNT_SECONDS
 
     def _build_when_due(self, connection: Connection, listener: Listener) -> bool:
         """Build the indexes that are due; return False if none is, or if another process is building."""

@@ -13,7 +13,7 @@ class Thresholds:
       scans the products in order.
     - `small_catalogue_rows`: a catalogue of at most this size is never scanned for a text.
     - `max_counted_rows`: in a catalogue of at most this size, a search without a text counts its matches exactly,
-      because an index alone gives that count.
+      because an index alone gives that count. The number of all products need not be counted; see `product_count`.
     - `deep_offset_rows`: beyond this offset, a scan starts at the nearer end and prefers index-only scans.
     - `min_scan_rows`: a scan that filters may always read this many products.
     - `max_scan_rows`: a search does not use such a scan if it expects to read more products than this.

@@ -21,6 +21,7 @@ PRODUCT_CHANGES_KEY = 0x41434D50
 # The first half of a two-part key; the second half is the time in tenths of a second. The trigger takes the lock of the
 # moment, and only the transaction that gets it notifies.
 PRODUCT_NOTIFIER_CLASS = 0x41434D51
+PRODUCT_COUNT_KEY = 0x41434D52
 
 TRY_LOCK_SQL = "SELECT pg_try_advisory_xact_lock(%s)"
 TRY_LOCK_PAIR_SQL = "SELECT pg_try_advisory_xact_lock(%s, %s)"

@@ -93,3 +93,15 @@ class SearchIndexBuild(Base):
     attempts: Mapped[int]
     attempted_at: Mapped[datetime]
     error: Mapped[str | None]
+
+
+class ProductCount(Base):
+    """By how many products a transaction has changed their number; the sum of all entries is the number of products.
+
+    An entry is NULL if that is unknown, and then the number is unknown as well; see catalogue/product_count.py.
+    """
+
+    __tablename__ = "product_counts"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    change: Mapped[int | None]

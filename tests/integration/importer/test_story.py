@@ -29,6 +29,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 import config
+from catalogue.product_count import PRODUCT_COUNT_SQL
 from database.connect import Component, connected
 from importer.jobs import cleanup
 from importer.jobs.stored_files import delete_expired_files
@@ -64,6 +65,7 @@ from support.story_strategies import (
 from support.thorough import IS_THOROUGH
 
 SLICE_ROWS = 3
+IS_COUNT_RIGHT_SQL = f"SELECT {PRODUCT_COUNT_SQL} = (SELECT count(*) FROM products)"
 RETRYABLE = {"failed", "cancelled", "awaiting_confirmation"}
 
 
@@ -326,6 +328,7 @@ class Story(RuleBasedStateMachine):
     def the_model_matches_the_database(self) -> None:
         self.model.check_catalogue()
         self.model.check_jobs()
+        assert self.world.query(IS_COUNT_RIGHT_SQL) == [(True,)]
 
     def staging_tables(self) -> list[str]:
         statement = "SELECT relname FROM pg_class WHERE relname LIKE 'import\\_staging\\_%' AND relkind = 'r'"

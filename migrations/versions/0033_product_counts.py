@@ -1,0 +1,88 @@
+"""The number of products, kept up to date by triggers"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0033"
+down_revision = "0032"
+branch_labels = None
+depends_on = None
+# Processes of the previous revision work on: the triggers also count what they write.
+phase = "expand"
+
+# Of a catalogue that exists already, the number is unknown until a worker has counted it. The lock that a trigger needs
+# would hold up all writers meanwhile.
+BEGIN_COUNT_SQL = """
+INSERT INTO product_counts (change) SELECT CASE WHEN NOT EXISTS (SELECT FROM products) THEN 0 END
+"""
+# PostgreSQL keeps the number of rows that this transaction has inserted and deleted, so a statement need not look at
+# its rows again. Statements that roll back to a savepoint stay in that number. So a statement counts from where it
+# began, and all of that is undone with it. Of nested statements, the innermost one counts first. The setting holds how
+# many statements are open, and the number up to which they have counted.
+#
+# Whoever may write products may not be allowed to write the entries, so the functions run as their owner. TRUNCATE also
+# removes rows that the snapshot of a serializable transaction does not show, so their number is unknown.
+CREATE_TRIGGERS_SQL = """
+CREATE FUNCTION begin_product_count() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    state text := coalesce(nullif(current_setting('acme.product_count', true), ''), '0/0');
+    depth integer := split_part(state, '/', 1);
+    counted bigint := split_part(state, '/', 2);
+BEGIN
+    IF depth = 0 THEN
+        counted := pg_stat_get_xact_tuples_inserted(TG_RELID) - pg_stat_get_xact_tuples_deleted(TG_RELID);
+    END IF;
+    PERFORM set_config('acme.product_count', depth + 1 || '/' || counted, true);
+    RETURN NULL;
+END $$;
+CREATE FUNCTION end_product_count() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    state text := current_setting('acme.product_count');
+    depth integer := split_part(state, '/', 1);
+    counted bigint := split_part(state, '/', 2);
+    rows bigint := pg_stat_get_xact_tuples_inserted(TG_RELID) - pg_stat_get_xact_tuples_deleted(TG_RELID);
+BEGIN
+    PERFORM set_config('acme.product_count', depth - 1 || '/' || rows, true);
+    IF current_setting('track_counts')::boolean IS FALSE THEN
+        INSERT INTO {schema}.product_counts (change) VALUES (NULL);
+    ELSIF rows <> counted THEN
+        INSERT INTO {schema}.product_counts (change) VALUES (rows - counted);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION end_product_count_of_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO {schema}.product_counts (change)
+    SELECT CASE current_setting('transaction_isolation') WHEN 'read committed' THEN -sum(change) END
+    FROM {schema}.product_counts;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER products_begin_count BEFORE INSERT OR DELETE ON products
+    FOR EACH STATEMENT EXECUTE FUNCTION begin_product_count();
+CREATE TRIGGER products_end_count AFTER INSERT OR DELETE ON products
+    FOR EACH STATEMENT EXECUTE FUNCTION end_product_count();
+CREATE TRIGGER products_end_count_of_truncate AFTER TRUNCATE ON products
+    FOR EACH STATEMENT EXECUTE FUNCTION end_product_count_of_truncate()
+"""
+FUNCTIONS = ("begin_product_count", "end_product_count", "end_product_count_of_truncate")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "product_counts",
+        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("change", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    schema = op.get_bind().exec_driver_sql("SELECT quote_ident(current_schema())").scalar_one()
+    op.execute(CREATE_TRIGGERS_SQL.format(schema=schema))
+    op.execute(BEGIN_COUNT_SQL)
+
+
+def downgrade() -> None:
+    for name in FUNCTIONS:
+        op.execute(f"DROP FUNCTION {name}() CASCADE")
+    op.drop_table("product_counts")
