@@ -144,8 +144,7 @@ class FolderUpload:
             # The client may not have said how large the file is, and other files are written, too.
             self._storage.require_space(0)
             self._looks_at = self._stored + SPACE_CHECK_BYTES
-        data = bytes(self._buffer)
-        self._buffer.clear()
+        data, self._buffer = self._buffer, bytearray()
         if self.hasher and data:
             self.hasher.add(data)
         view = memoryview(data)

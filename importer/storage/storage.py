@@ -56,8 +56,8 @@ class Hasher:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="upload-hash")
         self._hashing: Future[None] | None = None
 
-    def add(self, data: bytes) -> None:
-        """Add the next bytes. Wait until those before them are hashed."""
+    def add(self, data: bytes | bytearray) -> None:
+        """Add the next bytes, which must not change. Wait until those before them are hashed."""
         self._wait()
         self.size += len(data)
         self._hashing = self._executor.submit(carry(self._sha256.update), data)
