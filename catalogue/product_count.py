@@ -13,8 +13,8 @@ import logging
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from database.advisory_locks import PRODUCT_COUNT_KEY, try_lock
-from database.connect import transaction
+from database.advisory_locks import PRODUCT_COUNT_KEY, SEARCH_INDEX_BUILD_KEY, try_lock
+from database.connect import SET_TABLE_LOCK_LIMIT_SQL, transaction
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,12 @@ MAX_ENTRIES = 500
 PRODUCT_COUNT_SQL = "(SELECT CASE WHEN bool_and(change IS NOT NULL) THEN sum(change)::bigint END FROM product_counts)"
 READ_COUNT_SQL = f"SELECT {PRODUCT_COUNT_SQL}"
 READ_STATE_SQL = f"SELECT {PRODUCT_COUNT_SQL}, (SELECT count(*) FROM product_counts)"
+IS_COUNTING_SQL = """
+SELECT count(*) = 3 FROM pg_trigger WHERE tgrelid = 'products'::regclass AND tgname IN (
+    'products_begin_count', 'products_end_count', 'products_end_count_of_truncate'
+)
+"""
+BEGIN_COUNTING_SQL = "SELECT begin_counting_products()"
 MERGE_ENTRIES_SQL = """
 WITH merged AS (DELETE FROM product_counts RETURNING change)
 INSERT INTO product_counts (change)
@@ -55,8 +61,17 @@ def keep_up(connection: Connection, *, check: bool = False) -> None:
     """Merge the entries if they are many, and count the products if their number is unknown.
 
     With `check`, the products are counted in any case, and the number is corrected if it is wrong. Does nothing while
-    another process does the same.
+    another process does the same. After an upgrade it first creates the triggers, unless search indexes are being
+    built; it raises `psycopg2.errors.LockNotAvailable` if others use the table for long.
     """
+    with transaction(connection) as cursor:
+        cursor.execute(IS_COUNTING_SQL)
+        if cursor.fetchone() != (True,):
+            # A build holds the table for minutes, and those who wait for it hold up writers.
+            if not try_lock(cursor, SEARCH_INDEX_BUILD_KEY):
+                return
+            cursor.execute(SET_TABLE_LOCK_LIMIT_SQL)
+            cursor.execute(BEGIN_COUNTING_SQL)
     with transaction(connection) as cursor:
         cursor.execute(READ_STATE_SQL)
         products, entries = cursor.fetchone() or (None, 0)

@@ -88,6 +88,9 @@ class SearchIndexBuilder(threading.Thread):
         is_due = time.monotonic() >= self._count_due
         try:
             product_count.keep_up(connection, check=is_due)
+        except errors.LockNotAvailable:
+            # Others use the table. The next check tries again.
+            return
         except errors.InsufficientPrivilege as error:
             log.warning("The number of products cannot be kept up: %s", str(error).strip())
         if is_due:

@@ -10,10 +10,28 @@ depends_on = None
 # Processes of the previous revision work on: the triggers also count what they write.
 phase = "expand"
 
-# Of a catalogue that exists already, the number is unknown until a worker has counted it. The lock that a trigger needs
-# would hold up all writers meanwhile.
+# Creating a trigger waits for all who write products, and for builds of search indexes. So in a catalogue that is in
+# use, a worker does it once it gets the lock. Until then, and until it has counted the products, their number is
+# unknown.
 BEGIN_COUNT_SQL = """
-INSERT INTO product_counts (change) SELECT CASE WHEN NOT EXISTS (SELECT FROM products) THEN 0 END
+CREATE FUNCTION begin_counting_products() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    CREATE OR REPLACE TRIGGER products_begin_count BEFORE INSERT OR DELETE ON products
+        FOR EACH STATEMENT EXECUTE FUNCTION begin_product_count();
+    CREATE OR REPLACE TRIGGER products_end_count AFTER INSERT OR DELETE ON products
+        FOR EACH STATEMENT EXECUTE FUNCTION end_product_count();
+    CREATE OR REPLACE TRIGGER products_end_count_of_truncate AFTER TRUNCATE ON products
+        FOR EACH STATEMENT EXECUTE FUNCTION end_product_count_of_truncate();
+    INSERT INTO product_counts (change) SELECT CASE
+        WHEN pg_relation_size('products') = 0 AND NOT EXISTS (SELECT FROM product_counts) THEN 0
+    END;
+END $$;
+DO $$
+BEGIN
+    IF pg_relation_size('products') = 0 THEN
+        PERFORM begin_counting_products();
+    END IF;
+END $$
 """
 # PostgreSQL keeps the number of rows that this transaction has inserted and deleted, so a statement need not look at
 # its rows again. Statements that roll back to a savepoint stay in that number. So a statement counts from where it
@@ -22,7 +40,7 @@ INSERT INTO product_counts (change) SELECT CASE WHEN NOT EXISTS (SELECT FROM pro
 #
 # Whoever may write products may not be allowed to write the entries, so the functions run as their owner. TRUNCATE also
 # removes rows that the snapshot of a serializable transaction does not show, so their number is unknown.
-CREATE_TRIGGERS_SQL = """
+CREATE_FUNCTIONS_SQL = """
 CREATE FUNCTION begin_product_count() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -59,15 +77,9 @@ BEGIN
     SELECT CASE current_setting('transaction_isolation') WHEN 'read committed' THEN -sum(change) END
     FROM {schema}.product_counts;
     RETURN NULL;
-END $$;
-CREATE TRIGGER products_begin_count BEFORE INSERT OR DELETE ON products
-    FOR EACH STATEMENT EXECUTE FUNCTION begin_product_count();
-CREATE TRIGGER products_end_count AFTER INSERT OR DELETE ON products
-    FOR EACH STATEMENT EXECUTE FUNCTION end_product_count();
-CREATE TRIGGER products_end_count_of_truncate AFTER TRUNCATE ON products
-    FOR EACH STATEMENT EXECUTE FUNCTION end_product_count_of_truncate()
+END $$
 """
-FUNCTIONS = ("begin_product_count", "end_product_count", "end_product_count_of_truncate")
+FUNCTIONS = ("begin_counting_products", "begin_product_count", "end_product_count", "end_product_count_of_truncate")
 
 
 def upgrade() -> None:
@@ -78,7 +90,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     schema = op.get_bind().exec_driver_sql("SELECT quote_ident(current_schema())").scalar_one()
-    op.execute(CREATE_TRIGGERS_SQL.format(schema=schema))
+    op.execute(CREATE_FUNCTIONS_SQL.format(schema=schema))
     op.execute(BEGIN_COUNT_SQL)
 
 

@@ -15,6 +15,7 @@ GROUPS = {
     "test_cluster.py": "cluster",
     "test_image.py": "image",
     "test_rabbitmq.py": "rabbitmq",
+    "test_resumed_uploads.py": "s3",
     "test_s3_faults.py": "s3",
     "test_s3_imports.py": "s3",
     "test_storages.py": "s3",

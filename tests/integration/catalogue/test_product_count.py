@@ -19,7 +19,7 @@ from catalogue import product_count, search
 from catalogue.filters import Filter
 from catalogue.search_thresholds import DEFAULT_THRESHOLDS
 from catalogue.sorting import Sorting
-from database.advisory_locks import PRODUCT_COUNT_KEY, try_lock
+from database.advisory_locks import PRODUCT_COUNT_KEY, SEARCH_INDEX_BUILD_KEY, try_lock
 from support.database import execute
 from support.search_indexes import create_products, running_builder
 from support.waiting import wait_for
@@ -39,6 +39,7 @@ BEGIN
     RETURN $1;
 END $$
 """
+IS_WAITING_SQL = "SELECT FROM pg_stat_activity WHERE query ~ 'begin_counting' AND wait_event_type = 'Lock'"
 ROUNDS = 30
 
 
@@ -58,6 +59,13 @@ def read_counts(url: str) -> tuple[int | None, int]:
 def count_entries(url: str) -> int:
     ((entries,),) = execute(url, "SELECT count(*) FROM product_counts")
     return int(entries)
+
+
+def undo_upgrade(url: str) -> None:
+    """Make the catalogue one whose products were never counted, as an upgrade leaves it."""
+    for name in ("products_begin_count", "products_end_count", "products_end_count_of_truncate"):
+        execute(url, f"DROP TRIGGER {name} ON products")
+    execute(url, "TRUNCATE product_counts")
 
 
 @contextmanager
@@ -273,6 +281,45 @@ def test_a_wrong_number_is_corrected(database_url: str, caplog: pytest.LogCaptur
         keep_up(database_url, check=True)
     assert read_counts(database_url) == (15, 15)
     assert caplog.messages == ["The recorded number of products was wrong by -5. It is correct now."]
+
+
+@pytest.mark.parametrize("rows", [0, 20])
+def test_after_an_upgrade_a_worker_counts_the_products(database_url: str, rows: int) -> None:
+    create_products(database_url, rows)
+    undo_upgrade(database_url)
+    create_products(database_url, 5, first=100)
+    assert read_counts(database_url) == (None, rows + 5)
+    keep_up(database_url)
+    assert read_counts(database_url) == (rows + 5, rows + 5)
+    create_products(database_url, 5, first=200)
+    assert read_counts(database_url) == (rows + 10, rows + 10)
+
+
+def test_triggers_that_are_missing_are_created_again(database_url: str) -> None:
+    create_products(database_url, 20)
+    execute(database_url, "DROP TRIGGER products_begin_count ON products; DROP TRIGGER products_end_count ON products")
+    execute(database_url, "DELETE FROM products")
+    keep_up(database_url)
+    assert read_counts(database_url) == (0, 0)
+    create_products(database_url, 5)
+    assert read_counts(database_url) == (5, 5)
+
+
+def test_a_worker_waits_for_a_moment_without_writers_and_builds(database_url: str, connection: Connection) -> None:
+    create_products(database_url, 20)
+    undo_upgrade(database_url)
+    with connection.cursor() as cursor:
+        assert try_lock(cursor, SEARCH_INDEX_BUILD_KEY)
+        keep_up(database_url)
+        assert read_counts(database_url)[0] is None
+        connection.rollback()
+        cursor.execute("DELETE FROM products WHERE sku = 'k-1'")
+        with pytest.raises(errors.LockNotAvailable):
+            keep_up(database_url)
+        with running_builder(database_url):
+            wait_for("the attempt", lambda: execute(database_url, IS_WAITING_SQL))
+            connection.commit()
+            wait_for("the number of products", lambda: read_counts(database_url) == (19, 19), seconds=100)
 
 
 def test_only_one_process_corrects_the_number(database_url: str, connection: Connection) -> None:
