@@ -36,7 +36,8 @@ END $$
 # PostgreSQL keeps the number of rows that this transaction has inserted and deleted, so a statement need not look at
 # its rows again. Statements that roll back to a savepoint stay in that number. So a statement counts from where it
 # began, and all of that is undone with it. Of nested statements, the innermost one counts first. The setting holds how
-# many statements are open, and the number up to which they have counted.
+# many statements are open, and the number up to which they have counted. If somebody has turned off the statistics, or
+# the first trigger, the number of products is unknown.
 #
 # Whoever may write products may not be allowed to write the entries, so the functions run as their owner. TRUNCATE also
 # removes rows that the snapshot of a serializable transaction does not show, so their number is unknown.
@@ -57,13 +58,13 @@ END $$;
 CREATE FUNCTION end_product_count() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    state text := current_setting('acme.product_count');
+    state text := coalesce(nullif(current_setting('acme.product_count', true), ''), '0/0');
     depth integer := split_part(state, '/', 1);
     counted bigint := split_part(state, '/', 2);
     rows bigint := pg_stat_get_xact_tuples_inserted(TG_RELID) - pg_stat_get_xact_tuples_deleted(TG_RELID);
 BEGIN
-    PERFORM set_config('acme.product_count', depth - 1 || '/' || rows, true);
-    IF current_setting('track_counts')::boolean IS FALSE THEN
+    PERFORM set_config('acme.product_count', greatest(depth - 1, 0) || '/' || rows, true);
+    IF depth = 0 OR NOT current_setting('track_counts')::boolean THEN
         INSERT INTO {schema}.product_counts (change) VALUES (NULL);
     ELSIF rows <> counted THEN
         INSERT INTO {schema}.product_counts (change) VALUES (rows - counted);

@@ -252,14 +252,17 @@ def test_many_entries_are_merged(database_url: str, monkeypatch: pytest.MonkeyPa
     assert read_counts(database_url) == (9, 9)
 
 
-@pytest.mark.parametrize("cause", ["no entry", "unknown", "statistics are off"])
+@pytest.mark.parametrize("cause", ["no entry", "unknown", "statistics are off", "a trigger is off"])
 def test_an_unknown_number_is_counted(database_url: str, caplog: pytest.LogCaptureFixture, cause: str) -> None:
     statements = {
         "no entry": "TRUNCATE product_counts",
         "unknown": "INSERT INTO product_counts (change) VALUES (NULL)",
         "statistics are off": "SET track_counts = off; INSERT INTO products (sku) VALUES ('another')",
+        "a trigger is off": "INSERT INTO products (sku) VALUES ('another'); DELETE FROM products WHERE id < 4",
     }
     create_products(database_url, 20)
+    if cause == "a trigger is off":
+        execute(database_url, "ALTER TABLE products DISABLE TRIGGER products_begin_count")
     execute(database_url, statements[cause])
     recorded, real = read_counts(database_url)
     assert recorded is None
