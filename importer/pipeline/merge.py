@@ -104,9 +104,8 @@ def _write_products(cursor: Cursor, part: Slice, *, keep_change_log: bool) -> Sl
     if part.job.mode != "update":
         cursor.execute(part.render(HAS_NO_PRODUCTS_SQL))
         if cursor.fetchone() == (True,):
-            cursor.execute(part.render_insert(keep_change_log=keep_change_log, has_subscriber=has_subscriber))
-            (inserted,) = cursor.fetchone() or (0,)
-            return SliceCounts(rows, keys, created=inserted)
+            cursor.execute(part.render_insert(keys, keep_change_log=keep_change_log, has_subscriber=has_subscriber))
+            return SliceCounts(rows, keys, created=cursor.rowcount)
     cursor.execute(part.render_merge(keep_change_log=keep_change_log, has_subscriber=has_subscriber))
     new, changed, skipped, inserted, updated = cursor.fetchone() or ()
     if (new, changed) != (inserted, updated):

@@ -45,12 +45,19 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
     ) w
     WHERE write OR skip ORDER BY s.key
 )"""
+# A slice takes all its ids at once, so they follow one another. If each row took its own, those of several writers would
+# alternate, and the writers would wait for each other at the last page of the primary key.
+NEW_IDS_SQL = """, new_ids AS MATERIALIZED (
+    SELECT array_agg(nextval((SELECT pg_get_serial_sequence('products', 'id')::regclass))) AS ids
+    FROM generate_series(1, {new_count})
+)"""
 # A plain INSERT is much faster than ON CONFLICT. If another client created one of the products first, the slice fails
 # and is repeated.
-INSERTED_SQL = """, inserted AS (
-    INSERT INTO products ({columns}, created_at, updated_at)
-    SELECT {new_values},
-        (SELECT at FROM write_time), (SELECT at FROM write_time)
+INSERT_SQL = """INSERT INTO products (id, {columns}, created_at, updated_at)
+    SELECT (SELECT ids FROM new_ids)[row_number() OVER ()], {new_values},
+        (SELECT at FROM write_time), (SELECT at FROM write_time)"""
+INSERTED_SQL = f"""{NEW_IDS_SQL.replace("{new_count}", "(SELECT count(*) FROM compared WHERE is_new)")}, inserted AS (
+    {INSERT_SQL}
     FROM compared WHERE is_new RETURNING id
 )"""
 # The physical address saves a second index lookup. A product that another client has changed since has a new address
@@ -78,20 +85,15 @@ MERGE_SLICE_SQL = COMPARED_SQL + INSERTED_SQL + UPDATED_SQL + "{record_event}{lo
 # A file that has only SKUs changes nothing about existing products.
 MERGE_SKUS_SQL = COMPARED_SQL + INSERTED_SQL + NOTHING_UPDATED_SQL + "{record_event}{log_entries}" + COUNT_MERGED_SQL
 # If the catalogue has no product in the range of keys, there is nothing to compare, which saves a fifth of the time.
-INSERT_SLICE_SQL = (
-    """
-WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), inserted AS (
-    INSERT INTO products ({columns}, created_at, updated_at)
-    SELECT {new_values},
-        (SELECT at FROM write_time), (SELECT at FROM write_time)
+INSERT_SLICE_SQL = f"""
+WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at){NEW_IDS_SQL}, inserted AS (
+    SELECT unnest(ids) AS id FROM new_ids
+){NOTHING_UPDATED_SQL}{{record_event}}{{log_entries}}
+{INSERT_SQL}
     FROM (
-        SELECT DISTINCT ON (key) * FROM {table}
-        WHERE {staged_range} ORDER BY key, number DESC
-    ) s RETURNING id
-)"""
-    + NOTHING_UPDATED_SQL
-    + "{record_event}{log_entries}\nSELECT count(*) FROM inserted"
-)
+        SELECT DISTINCT ON (key) * FROM {{table}}
+        WHERE {{staged_range}} ORDER BY key, number DESC
+    ) s"""
 HAS_NO_PRODUCTS_SQL = "SELECT NOT EXISTS (SELECT FROM products WHERE {products_range})"
 COUNT_STAGED_SQL = "SELECT count(*), count(DISTINCT key) FROM {table} WHERE {staged_range}"
 
@@ -168,10 +170,11 @@ class Slice:
             ),
         )
 
-    def render_insert(self, *, keep_change_log: bool, has_subscriber: bool) -> sql.Composed:
-        """Return the statement for a range of keys without products; it returns the number of inserted products."""
+    def render_insert(self, keys: int, *, keep_change_log: bool, has_subscriber: bool) -> sql.Composed:
+        """Return the statement that inserts the slice, which has so many keys, none of them with a product."""
         return self.render(
             INSERT_SLICE_SQL,
+            new_count=sql.Literal(keys),
             record_event=insert_imported_sql(self.job.task_id) if has_subscriber else EMPTY_SQL,
             log_entries=(
                 change_log.render_log_entries(self.job.id, [], with_skipped=False) if keep_change_log else EMPTY_SQL

@@ -122,7 +122,7 @@ def render_statements() -> dict[str, tuple[str, sql.Composable]]:
         ),
         "slice_insert": (
             "A range of keys without products, with a change log and a subscribed webhook.",
-            make_slice().render_insert(**complete),
+            make_slice().render_insert(100, **complete),
         ),
         "slice_outcomes": (
             "The comparison of a check, which records what the import would do with each row.",

@@ -30,6 +30,15 @@ OLD = PRODUCTS // 2
 KEYS = [f"P-{number:02}" for number in range(PRODUCTS)]
 FILE = "sku,name\n" + "".join(f"{key},new\n" for key in [*KEYS[::10], *KEYS])
 ROWS = PRODUCTS + PRODUCTS // 10
+# Between two rows of a slice, another writer takes an id.
+CREATE_OTHER_WRITER_SQL = """
+CREATE FUNCTION take_id() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM nextval('products_id_seq'); RETURN new; END $$;
+CREATE TRIGGER take_id BEFORE INSERT ON products FOR EACH ROW EXECUTE FUNCTION take_id()
+"""
+READ_NEW_IDS_SQL = """
+SELECT count(*), max(id) - min(id) + 1 FROM products WHERE name = 'new' AND created_at = updated_at GROUP BY updated_at
+"""
 READ_ALL_SQL = "SELECT id, sku, name, description, active, created_at FROM products ORDER BY id"
 MAX_WAIT_SECONDS = 60
 
@@ -109,6 +118,21 @@ def test_three_writers_write_at_the_same_time(client: FlaskClient, runner: Impor
     run_job(client, replace(runner, observer=Meet()), task_id)
     assert len(threads) == 3
     check_completed(client, runner, task_id, before)
+
+
+@pytest.mark.parametrize("has_products", [False, True])
+def test_the_new_products_of_a_slice_have_ids_that_follow_one_another(
+    client: FlaskClient, runner: ImportRunner, has_products: bool
+) -> None:
+    url = runner.database_url
+    if not has_products:
+        execute(url, "TRUNCATE products")
+    execute(url, CREATE_OTHER_WRITER_SQL)
+    job = run_job(client, runner, upload(client, FILE))
+    assert job["created_count"] == PRODUCTS - (OLD if has_products else 0)
+    ids = execute(url, READ_NEW_IDS_SQL)
+    assert len(ids) > 3
+    assert all(products == span for products, span in ids)
 
 
 def test_a_small_import_opens_no_further_connection(

@@ -1,12 +1,9 @@
 -- A range of keys without products, with a change log and a subscribed webhook.
-WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), inserted AS (
-    INSERT INTO products ("sku", "name", "description", "active", created_at, updated_at)
-    SELECT "sku", "name", "description", coalesce("active", true),
-        (SELECT at FROM write_time), (SELECT at FROM write_time)
-    FROM (
-        SELECT DISTINCT ON (key) * FROM "import_staging_7_5eed5eed"
-        WHERE key > 'k-0100' AND key <= 'k-0200' ORDER BY key, number DESC
-    ) s RETURNING id
+WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), new_ids AS MATERIALIZED (
+    SELECT array_agg(nextval((SELECT pg_get_serial_sequence('products', 'id')::regclass))) AS ids
+    FROM generate_series(1, 100)
+), inserted AS (
+    SELECT unnest(ids) AS id FROM new_ids
 ), updated AS (
     SELECT id FROM products WHERE false
 ), ids AS MATERIALIZED (
@@ -38,4 +35,10 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), inserted AS (
         (SELECT NULL::text[] AS skipped) s
     WHERE created IS NOT NULL OR skipped IS NOT NULL
 )
-SELECT count(*) FROM inserted
+INSERT INTO products (id, "sku", "name", "description", "active", created_at, updated_at)
+    SELECT (SELECT ids FROM new_ids)[row_number() OVER ()], "sku", "name", "description", coalesce("active", true),
+        (SELECT at FROM write_time), (SELECT at FROM write_time)
+    FROM (
+        SELECT DISTINCT ON (key) * FROM "import_staging_7_5eed5eed"
+        WHERE key > 'k-0100' AND key <= 'k-0200' ORDER BY key, number DESC
+    ) s

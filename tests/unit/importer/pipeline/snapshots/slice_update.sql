@@ -21,9 +21,12 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
             p.id IS NULL AS skip
     ) w
     WHERE write OR skip ORDER BY s.key
+), new_ids AS MATERIALIZED (
+    SELECT array_agg(nextval((SELECT pg_get_serial_sequence('products', 'id')::regclass))) AS ids
+    FROM generate_series(1, (SELECT count(*) FROM compared WHERE is_new))
 ), inserted AS (
-    INSERT INTO products ("sku", "name", "description", "active", created_at, updated_at)
-    SELECT "sku", "name", "description", coalesce("active", true),
+    INSERT INTO products (id, "sku", "name", "description", "active", created_at, updated_at)
+    SELECT (SELECT ids FROM new_ids)[row_number() OVER ()], "sku", "name", "description", coalesce("active", true),
         (SELECT at FROM write_time), (SELECT at FROM write_time)
     FROM compared WHERE is_new RETURNING id
 ), updated AS (
