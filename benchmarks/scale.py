@@ -31,6 +31,8 @@ from benchmarks.results import warn_if_busy
 
 MILLION = 1_000_000
 SAMPLE_SECONDS = 0.1
+# By default a file has at most 2 GB.
+LIMITS = {"MAX_UPLOAD_MB": "1000000"}
 CONNECTIONS_SQL = """
 SELECT application_name, count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name LIKE 'acme-%' GROUP BY application_name
@@ -64,7 +66,7 @@ def measure(folder: Path, rows: int) -> dict[str, str]:
     write_catalogue(path, rows)
     file_bytes = path.stat().st_size
     found = {"file": f"{file_bytes / rows:.0f} bytes per row"}
-    with running_product(folder / "product") as product, Connections(product.url) as connections:
+    with running_product(folder / "product", changes=LIMITS) as product, Connections(product.url) as connections:
         wait_until_idle(product.url)
         found["connections at rest"] = str(connections.read())
         before = read_number(product.url, WAL_SQL)

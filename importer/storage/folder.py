@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from durable_files import sync_folder
+from durable_files import EarlySync, sync_folder
 from importer.storage.storage import Hasher, ListedFile, StoredUpload, read_back
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class FolderUpload:
         self._path = (storage.folder / name).with_suffix(".part")
         self._file = self._find() if size else self._begin()
         self._file.seek(size)
+        self._sync = EarlySync(self._file, size)
 
     def _begin(self) -> io.FileIO:
         """Return a new file, open for writing. An older writer keeps its own."""
@@ -106,14 +107,15 @@ class FolderUpload:
     def checkpoint(self) -> dict[str, Any]:
         """Write what is buffered to the disk."""
         self._flush()
-        os.fsync(self._file.fileno())
+        self._sync.finish()
         sync_folder(self._storage.folder)
         return {}
 
     def finish(self) -> StoredUpload:
         """Give the file its name, after its content is on the disk."""
         self._flush()
-        os.fsync(self._file.fileno())
+        self._sync.finish()
+        self._sync.close()
         self._file.close()
         self._path = self._path.rename(self._storage.folder / self._name)
         sync_folder(self._storage.folder)
@@ -134,6 +136,7 @@ class FolderUpload:
     def release(self) -> None:
         """Close the file."""
         self._buffer.clear()
+        self._sync.close()
         try:
             self._file.close()
         except OSError:
@@ -156,6 +159,7 @@ class FolderUpload:
                 written = self._file.write(view)
                 self._stored += written
                 view = view[written:]
+        self._sync.grow(self._stored)
 
 
 def _is_at(path: Path, file: io.FileIO) -> bool:

@@ -25,6 +25,7 @@ from werkzeug.test import TestResponse
 
 import celery_app
 import config
+import durable_files
 from importer.pipeline.runner import ImportRunner
 from importer.storage.folder import FolderUpload
 from importer.storage.storage import StoredUpload
@@ -234,6 +235,23 @@ def test_a_file_that_cannot_be_synced_is_refused_and_leaves_nothing(
     expected = (507, "disk_full") if error_number == errno.ENOSPC else (500, "storage_error")
     read_error(upload(client), *expected)
     assert len(calls) == failing_call
+    assert list_files(settings.upload_dir) == []
+    assert execute(settings.database_url, "SELECT FROM import_jobs") == []
+
+
+def test_a_file_that_cannot_be_synced_while_it_grows_is_refused_and_leaves_nothing(
+    client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def fail_once(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 1:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(durable_files, "EARLY_SYNC_BYTES", 1 << 20)
+    monkeypatch.setattr(os, "fsync", fail_once)
+    read_error(upload(client, b"sku\n" + b"x" * 3_000_000), 500, "storage_error")
     assert list_files(settings.upload_dir) == []
     assert execute(settings.database_url, "SELECT FROM import_jobs") == []
 
