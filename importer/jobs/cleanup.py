@@ -143,14 +143,17 @@ def drop_staging_of_ended_jobs(connection: Connection) -> None:
         cursor.execute(f"SELECT id FROM import_jobs WHERE {HAS_ENDED_WITH_STAGING_SQL}")
         job_ids = [row[0] for row in cursor.fetchall()]
     for job_id in job_ids:
-        with contextlib.suppress(errors.LockNotAvailable), transaction(connection) as cursor:
-            cursor.execute(SET_TABLE_LOCK_LIMIT_SQL)
-            # A client may have retried the job since; then it needs the table.
-            cursor.execute(
-                f"SELECT FROM import_jobs WHERE id = %s AND {HAS_ENDED_WITH_STAGING_SQL} FOR UPDATE", (job_id,)
-            )
-            if cursor.rowcount:
-                repository.drop_staging_table(cursor, job_id)
+        drop_staging_if_ended(connection, job_id)
+
+
+def drop_staging_if_ended(connection: Connection, job_id: int) -> None:
+    """Drop the staging table of a job, unless the job has not ended, or another process uses the table."""
+    with contextlib.suppress(errors.LockNotAvailable), transaction(connection) as cursor:
+        cursor.execute(SET_TABLE_LOCK_LIMIT_SQL)
+        # A client may have retried the job since; then it needs the table.
+        cursor.execute(f"SELECT FROM import_jobs WHERE id = %s AND {HAS_ENDED_WITH_STAGING_SQL} FOR UPDATE", (job_id,))
+        if cursor.rowcount:
+            repository.drop_staging_table(cursor, job_id)
 
 
 def delete_expired(connection: Connection, history: HistoryRetention, *, seconds: float) -> bool:

@@ -281,7 +281,10 @@ def append_log(cursor: Cursor, job_id: int, event: str, message: LogMessage) -> 
 
 
 def complete(cursor: Cursor, job: Job, retention: Retention) -> None:
-    """End a job as completed and drop its staging table, in the caller's transaction; raises `LeaseLost`."""
+    """End a job as completed, in the caller's transaction; raises `LeaseLost`.
+
+    The staging table stays: see `cleanup.drop_staging_if_ended`.
+    """
     if job.kind == "undo":
         cursor.execute(RECORD_LEFT_ALONE_SQL, {"id": job.id, "task_id": job.task_id, "undo_of": job.undo_of})
     update(cursor, job, COMPLETE_SQL, retention.parameters)
@@ -294,7 +297,6 @@ def complete(cursor: Cursor, job: Job, retention: Retention) -> None:
         missing_left_alone = (job.missing_found or 0) - counts["missing_count"]
         message = describe_import(counts, missing=job.missing, missing_left_alone=missing_left_alone)
     append_log(cursor, job.id, "completed", message)
-    drop_staging_table(cursor, job.id)
 
 
 def fail(

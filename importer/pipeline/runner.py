@@ -308,6 +308,10 @@ class ImportRunner:
             repository.complete(cursor, run.job, self.retention)
         _count(run.job, "completed")
         log.info("%s: completed", run.job.label)
+        # Removing the files of a large table takes a while, in which clients would not know that the job has ended. If
+        # it fails, the reaper does it.
+        with contextlib.suppress(psycopg2.Error):
+            cleanup.drop_staging_if_ended(run.connection, run.job.id)
 
     def _fail(self, run: Run, failure: ImportFailure, *, event: str = "failed") -> None:
         """End the job as failed. Its file stays until the job can no longer be retried.

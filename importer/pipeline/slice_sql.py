@@ -45,8 +45,8 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
     ) w
     WHERE write OR skip ORDER BY s.key
 )"""
-# A slice takes all its ids at once, so they follow one another. If each row took its own, those of several writers would
-# alternate, and the writers would wait for each other at the last page of the primary key.
+# A slice takes all its ids at once, so they follow one another. If each row took its own, the ids of several writers
+# would alternate, and the writers would wait for each other at the last page of the primary key.
 NEW_IDS_SQL = """, new_ids AS MATERIALIZED (
     SELECT array_agg(nextval((SELECT pg_get_serial_sequence('products', 'id')::regclass))) AS ids
     FROM generate_series(1, {new_count})

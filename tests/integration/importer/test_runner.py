@@ -12,7 +12,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from database.connect import Component, connect, connected
-from importer.jobs import lease
+from importer.jobs import cleanup, lease
 from importer.jobs.heartbeat import Heartbeat
 from importer.jobs.repository import Job
 from importer.pipeline.run import Observer, Step, StepKind
@@ -206,3 +206,30 @@ def test_a_lost_lease_is_noticed_although_the_connection_is_closed(runner: Impor
     with Heartbeat(runner.database_url, job, lease_seconds=60, stall_seconds=60) as heartbeat:
         heartbeat.watch(connection)
         wait_for("the heartbeat to notice", lambda: heartbeat.lease_is_lost)
+
+
+@pytest.mark.parametrize("is_in_use", [False, True])
+def test_clients_know_that_an_import_has_ended_before_its_staging_table_is_dropped(
+    runner: ImportRunner, is_in_use: bool
+) -> None:
+    url = runner.database_url
+    task_id = create_job(runner, FILE)
+    seen: list[tuple[str, str | None]] = []
+    with connected(url, Component.WEB) as other:
+
+        def look() -> None:
+            row = read_job(url, task_id)
+            seen.append((row["status"], row["staging_table"]))
+            if is_in_use:
+                other.cursor().execute(f"SELECT FROM {row['staging_table']}")
+
+        replace(runner, observer=ActAfterCommit(StepKind.COMPLETE, 1, look)).run(task_id)
+        ((status, table),) = seen
+        assert status == "completed"
+        assert table
+        tables = execute(url, "SELECT relname FROM pg_class WHERE relname LIKE 'import_staging%' AND relkind = 'r'")
+        assert ((table,) in tables) is is_in_use
+        assert read_job(url, task_id)["staging_table"] == (table if is_in_use else None)
+    with connected(url, Component.REAPER) as connection:
+        cleanup.drop_staging_of_ended_jobs(connection)
+    assert read_job(url, task_id)["staging_table"] is None
