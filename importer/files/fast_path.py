@@ -24,6 +24,8 @@ from importer.files.spreadsheet_errors import may_have_error
 
 # The words that COPY reads as booleans. The validation translates all others.
 COPY_BOOLEANS = frozenset(("true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0", ""))
+# What `str.strip` removes, but for LF.
+ASCII_SPACES = " \t\v\f\r\x1c\x1d\x1e\x1f"
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,9 @@ def read_clean_rows(
             return None
         payload = quote.join(parts)
     joined = quote.join(quoted)
-    line_ends_in_values = joined.count("\n")
+    has_line_ends = "\n" in joined
     has_carriages = "\r" in joined
-    if (line_ends_in_values or has_carriages) and _has_rows_in_values(parts, joined, layout):
+    if (has_line_ends or has_carriages) and _has_rows_in_values(parts, joined, layout):
         return None
     try:
         encoded = payload.encode()
@@ -129,14 +131,17 @@ def read_clean_rows(
         return None
     length = min(length, len(text) - cut)
     lines: Sequence[int] = range(first_line, first_line + rows)
-    line_ends = rows + line_ends_in_values
+    line_ends = rows
+    line_ends_in_values = 0
     if has_blank_lines or has_carriages:
         # The text is counted as it is in the file, without the line end that was added.
         text = text[:length]
         line_ends = count_line_ends(text) + lacks_line_end
+        line_ends_in_values = joined.count("\n")
         lines = _find_clean_lines(text, layout, first_line, rows)
-    elif line_ends_in_values:
-        lines = _count_lines(encoded, quote, first_line)
+    elif has_line_ends:
+        lines, line_ends = _count_lines(encoded, quote, first_line)
+        line_ends_in_values = line_ends - rows
     return CleanRows(encoded, rows, length, lines, line_ends - lacks_line_end, line_ends_in_values)
 
 
@@ -145,8 +150,11 @@ def count_line_ends(text: str) -> int:
     return text.count("\n") + text.count("\r") - text.count("\r\n")
 
 
-def _count_lines(payload: bytes, quote: str, first_line: int) -> list[int]:
-    """Return the first line of each row, if all line ends are LF and none of them is that of a blank line."""
+def _count_lines(payload: bytes, quote: str, first_line: int) -> tuple[list[int], int]:
+    """Return the first line of each row, and the number of line ends.
+
+    All line ends must be LF, and none of them that of a blank line.
+    """
     kept, mark = f"\n{quote}".encode(), quote.encode()
     # Only quotes and line ends stay. Two quotes in a row change nothing about which line ends are between quotes.
     ends = payload.translate(None, _all_bytes_but(kept)).replace(mark * 2, b"")
@@ -156,7 +164,7 @@ def _count_lines(payload: bytes, quote: str, first_line: int) -> list[int]:
     starts_row = b"".join(parts)
     lines = range(first_line + 1, first_line + 1 + len(starts_row))
     # No row starts after the last line end.
-    return [first_line, *compress(lines, starts_row[:-1])]
+    return [first_line, *compress(lines, starts_row[:-1])], len(starts_row)
 
 
 @cache
@@ -253,8 +261,8 @@ def _count_clean_rows(outside: list[str], quoted: list[str], layout: Layout) -> 
     if structure is None:
         return 0
     delimiter, width = layout.delimiter, layout.width
-    rows = structure.count("\n")
     cell_ends = structure.encode(errors="replace").translate(None, _all_bytes_but(f"{delimiter}\n".encode()))
+    rows = len(cell_ends) // width
     if not rows or cell_ends != f"{delimiter * (width - 1)}\n".encode() * rows:
         return 0
     cells = structure.replace("\n", delimiter).split(delimiter)
@@ -278,6 +286,11 @@ def _join_outside(outside: list[str], delimiter: str, quote: str) -> str | None:
     return quote.join([first, *middle, last]) if is_well_placed else None
 
 
+def _may_need_strip(joined: str) -> bool:
+    """Return whether the SKUs may have whitespace at an end; they are joined with LF between and around them."""
+    return not joined.isascii() or "\n\n" in joined or any(space in joined for space in ASCII_SPACES)
+
+
 def _are_values_clean(cells: list[str], quoted: list[str], layout: Layout) -> bool:
     """Check the columns that have rules. In `cells`, a quote stands for each quoted field."""
     if "=" in quoted:
@@ -294,11 +307,14 @@ def _are_values_clean(cells: list[str], quoted: list[str], layout: Layout) -> bo
         cells = [next(contents) if cell == quote else cell for cell in cells]
         skus = cells[layout.sku :: width]
         names = [] if layout.name is None else cells[layout.name :: width]
-    if not all(skus) or max(map(len, skus)) > layout.sku_max or list(map(str.strip, skus)) != skus:
+    if not all(skus) or max(map(len, skus)) > layout.sku_max:
         return False
     if names and max(map(len, names)) > layout.name_max:
         return False
     joined = "\n".join(["", *skus, ""])
+    # Few SKUs have whitespace, and a look at all of them at once is fast.
+    if _may_need_strip(joined) and list(map(str.strip, skus)) != skus:
+        return False
     if not (joined.isascii() or are_clean("".join(skus))) or has_rewritten(joined):
         return False
     if layout.active is not None:
